@@ -1,0 +1,40 @@
+"""A region of a picture, and the one interface of everything that proposes one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One proposal: mask float32 [1, 1, H, W] in [0, 1], score in [0, 1], and what it is called."""
+
+    mask: Tensor
+    score: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a phrase lies in a picture.
+
+    mask: float32 [1, 1, H, W] in [0, 1], 1 = edit. alternatives: ranked, best first, the chosen one
+    included. confidence: in [0, 1]. present: whether the phrase fits anything in the picture.
+    """
+
+    mask: Tensor
+    alternatives: tuple[Alternative, ...]
+    confidence: float
+    present: bool = True
+
+
+class RegionProposer(ABC):
+    """Finds the region of a picture that a phrase speaks of."""
+
+    @abstractmethod
+    def propose(self, image: Tensor, phrase: str) -> Region:
+        """The region of `phrase` in image [1, 3, H, W] in [-1, 1].
+
+        Raises UserError when the phrase is empty or unusable.
+        """
