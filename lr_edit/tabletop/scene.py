@@ -143,12 +143,12 @@ def screen_position(scene: Scene, thing: Thing) -> tuple[float, float, float]:
 
 def sample_camera(rng: random.Random) -> Camera:
     """A view from the front, slightly turned, between table height and half above."""
-    return Camera(rng.uniform(-0.35, 0.35), rng.uniform(0.38, 0.72), rng.uniform(7.2, 8.6))
+    return Camera(rng.uniform(-0.35, 0.35), rng.uniform(0.38, 0.72), rng.uniform(6.3, 7.5))
 
 
 def sample_light(rng: random.Random) -> Light:
-    """A lamp well above the table, from any side but straight behind the camera's back wall."""
-    return Light(rng.uniform(-math.pi, math.pi), rng.uniform(0.75, 1.2), rng.uniform(0.5, 0.68))
+    """A lamp well above the table, never from straight behind the things."""
+    return Light(rng.uniform(-1.9, 1.9), rng.uniform(0.75, 1.2), rng.uniform(0.5, 0.68))
 
 
 def sample_attributes(rng: random.Random, noun: str, unseen: bool = False) -> tuple[str, str, str]:
@@ -187,8 +187,8 @@ def sample_place(
     for _ in range(60):
         placed = replace(
             thing,
-            x=rng.uniform(-2.1, 2.1),
-            y=rng.uniform(-1.7, 2.2),
+            x=rng.uniform(-1.8, 1.8),
+            y=rng.uniform(-1.5, 2.0),
             heading=rng.uniform(-0.9, 0.9),
         )
         if is_clear(scene, placed, spacing):
