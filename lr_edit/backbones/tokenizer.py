@@ -1,0 +1,73 @@
+"""A small CLIP tokenizer of one's own: trained on sentences, kept as a Hugging Face folder.
+
+The folder is read by transformers (`CLIPTokenizer`) and by OpenCLIP (`hf_tokenizer_name` in a
+`local-dir:` model) alike. It is byte-level BPE, so that no text is outside its vocabulary.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lr_edit.errors import UserError
+
+CONTEXT_LENGTH = 20
+START, END = "<|startoftext|>", "<|endoftext|>"
+SUFFIX = "</w>"
+
+
+def train_tokenizer(sentences: Iterable[str], folder: str | Path, merges: int = 700) -> Any:
+    """Learn at most `merges` merges from the sentences and write a CLIPTokenizer folder.
+
+    The end token gets the highest id, as OpenCLIP's text pooling expects.
+    """
+    from tokenizers import models, trainers
+    from transformers import CLIPTokenizer
+
+    alphabet = sorted(pre_tokenizer_alphabet())
+    learner = CLIPTokenizer().backend_tokenizer
+    learner.model = models.BPE(end_of_word_suffix=SUFFIX, unk_token=END)
+    trainer = trainers.BpeTrainer(
+        vocab_size=2 * len(alphabet) + merges,
+        initial_alphabet=alphabet,
+        end_of_word_suffix=SUFFIX,
+        special_tokens=[],
+        show_progress=False,
+    )
+    learner.train_from_iterator((s.lower() for s in sentences), trainer)
+    import json
+
+    pairs = [tuple(m) for m in json.loads(learner.to_str())["model"]["merges"]]
+    tokens = [*alphabet, *(a + SUFFIX for a in alphabet), *("".join(p) for p in pairs), START, END]
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = CLIPTokenizer(
+        vocab=vocabulary, merges=pairs, pad_token=END, model_max_length=CONTEXT_LENGTH
+    )
+    tokenizer.save_pretrained(str(folder))
+    return tokenizer
+
+
+def pre_tokenizer_alphabet() -> list[str]:
+    """The 256 characters that stand for bytes."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    return list(ByteLevel.alphabet())
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The CLIPTokenizer of a folder; UserError where there is none."""
+    from transformers import CLIPTokenizer
+
+    if not (Path(folder) / "tokenizer.json").is_file():
+        raise UserError(f"{folder}: found no tokenizer.json, expected a tokenizer folder")
+    return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
+    """Ids int64 [B, length] of B texts; longer ones are cut, shorter ones padded with the end."""
+    ids = tokenizer(
+        list(texts), padding="max_length", truncation=True, max_length=length
+    ).input_ids
+    return torch.tensor(ids, dtype=torch.long)

@@ -1,0 +1,90 @@
+"""One data module for all recipes: rendered scenes → samples in an order fixed by their number.
+
+It knows neither networks nor losses; the data set class says what a sample is.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lr_edit.tabletop.cache import RenderedScenes, rendered
+
+
+class Consecutive(Sampler[int]):
+    """The numbers start, start + stride, … : `count` of them."""
+
+    def __init__(self, start: int, count: int, stride: int = 1) -> None:
+        self.start, self.count, self.stride = start, count, stride
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.start + self.count * self.stride, self.stride))
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class TabletopData(LightningDataModule):
+    """Samples of `dataset` from tabletop scenes, endless and resumable at any epoch's end.
+
+    dataset: called as dataset(scenes, length=…) . train_scenes, validation_scenes: how many scenes
+    are rendered, at `size` pixels, on `device` ("cpu" uses all cores). batch_size: samples a step.
+    steps_per_epoch: an epoch is this many steps. workers: processes that prepare samples.
+    """
+
+    def __init__(
+        self,
+        dataset: Callable[..., Dataset[Any]],
+        train_scenes: int = 24000,
+        validation_scenes: int = 512,
+        size: int = 128,
+        batch_size: int = 32,
+        steps_per_epoch: int = 250,
+        validation_samples: int = 256,
+        workers: int = 0,
+        device: str = "cpu",
+        folder: str = ".cache/tabletop",
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.counts = {"train": train_scenes, "validation": validation_scenes}
+        self.size, self.batch_size, self.steps_per_epoch = size, batch_size, steps_per_epoch
+        self.validation_samples, self.workers = validation_samples, workers
+        self.device, self.folder = device, folder
+
+    def scenes(self, split: str) -> RenderedScenes:
+        """The rendered scenes of "train" or "validation"."""
+        return rendered(split, self.counts[split], self.size, self.folder, self.device)
+
+    def prepare_data(self) -> None:
+        for split in self.counts:
+            self.scenes(split)
+
+    def setup(self, stage: str) -> None:
+        self.train = self.dataset(self.scenes("train"), length=2**40)
+        self.validation = self.dataset(
+            self.scenes("validation"), length=self.validation_samples
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        trainer = self.trainer
+        step = trainer.global_step if trainer else 0
+        world = trainer.world_size if trainer else 1
+        rank = trainer.global_rank if trainer else 0
+        count = self.steps_per_epoch * self.batch_size
+        sampler = Consecutive(step * self.batch_size * world + rank, count, world)
+        return self.loader(self.train, sampler)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self.loader(self.validation, Consecutive(0, self.validation_samples))
+
+    def loader(self, dataset: Dataset[Any], sampler: Sampler[int]) -> DataLoader[Any]:
+        """Batches in the sampler's order."""
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )

@@ -1,0 +1,81 @@
+"""The recipe of the text-conditional inpainting diffusion model; it knows no scene."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor
+
+from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
+from lr_edit.backbones.tokenizer import load_tokenizer
+from lr_edit.training.losses import add_noise, region_mse, velocity
+from lr_edit.training.recipe import Recipe
+
+
+class DiffusionRecipe(Recipe):
+    """v-prediction on noised crops, with the region and its surroundings as further inputs.
+
+    network: keyword arguments of `build_diffusion`. start: a folder of trained weights to go on
+    from ("" = random). tokenizer: a CLIPTokenizer folder. outside: loss weight outside the region.
+    """
+
+    def __init__(
+        self,
+        network: dict[str, Any] | None = None,
+        start: str = "",
+        tokenizer: str = "lr_edit/tabletop/weights/tokenizer",
+        outside: float = 0.05,
+        learning_rate: float = 4e-4,
+        warmup: int = 200,
+        decay: float = 0.3,
+        weight_decay: float = 0.01,
+        seed: int = 0,
+        output: str = "",
+    ) -> None:
+        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        self.save_hyperparameters()
+        self.tokenizer = load_tokenizer(start + "/tokenizer" if start else tokenizer)
+        self.network = build_diffusion(**(network or {}), vocabulary=len(self.tokenizer))
+        if start:
+            self.network.load_folder(start)
+        self.network.to(memory_format=torch.channels_last)
+        self.outside = outside
+        self.scheduler = DDPMScheduler(
+            1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
+            clip_sample=False,
+        )  # fmt: skip
+        self.register_buffer("alphas", self.scheduler.alphas_cumprod.clone(), persistent=False)
+
+    def loss(self, batch: dict[str, Any], generator: torch.Generator) -> Tensor:
+        """The region-weighted error of v [B], at random times and noises."""
+        image, mask = batch["image"], batch["mask"]
+        size = len(image)
+        t = torch.randint(0, 1000, (size,), generator=generator, device=self.device)
+        noise = torch.randn(image.shape, generator=generator, device=self.device)
+        alpha_bar = self.alphas[t][:, None, None, None]
+        condition = self.network.encode_tokens(self.tokens(batch["text"]))
+        predicted = self.network(add_noise(image, noise, alpha_bar), t, condition, image, mask)
+        return region_mse(
+            predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside
+        )
+
+    def tokens(self, texts: list[str]) -> Tensor:
+        """Token ids [B, L] of the prompts."""
+        ids = self.tokenizer(
+            list(texts), padding="max_length", truncation=True,
+            max_length=self.network.context_length, return_tensors="pt",
+        ).input_ids  # fmt: skip
+        return ids.to(self.device)
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        return self.log_loss(self.loss(batch, self.generator()).mean())
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        generator = torch.Generator(self.device).manual_seed(index)
+        loss = self.loss(batch, generator).mean()
+        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch["image"]))
+
+    def export(self, folder: Path) -> None:
+        """A diffusers-layout folder: unet, text_encoder, tokenizer, scheduler."""
+        save_diffusion(folder, self.network, self.tokenizer, self.scheduler)

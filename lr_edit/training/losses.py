@@ -1,0 +1,29 @@
+"""Training losses as pure functions; they know no trainer."""
+
+import torch
+from torch import Tensor
+
+
+def velocity(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """v = √ᾱ ε − √(1−ᾱ) x0 (Salimans & Ho, 2022, sec. 4); ᾱ broadcasts over [B, 3, S, S]."""
+    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * x0
+
+
+def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x_t = √ᾱ x0 + √(1−ᾱ) ε (DDPM, eq. 4)."""
+    return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
+
+
+def region_mse(prediction: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:
+    """Squared error [B] averaged with weight 1 inside the mask [B, 1, S, S] and `outside` elsewhere.
+
+    Each sample's weights sum to one, so that small regions count as much as large ones.
+    """
+    weight = mask + outside * (1 - mask)
+    error = (prediction - target).square().mean(1, keepdim=True)
+    return (weight * error).flatten(1).sum(1) / weight.flatten(1).sum(1)
+
+
+def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """−Σ target · log softmax(logits) per row [B]; target rows [B, K] sum to one."""
+    return -(target * torch.log_softmax(logits, dim=-1)).sum(-1)

@@ -1,0 +1,107 @@
+"""What every training recipe shares: optimiser, schedule, reproducible noise, and export.
+
+A recipe is a LightningModule that learns one network. Its random numbers depend on (seed, step) alone,
+so that a run that was stopped goes on as it would have. It knows no data set.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.callbacks import Timer
+from torch import Tensor, nn
+
+
+def training_share(trainer: Any) -> float:
+    """How much of the training is over, in [0, 1]: by time where max_time is set, else by steps."""
+    share = 0.0
+    for timer in (c for c in trainer.callbacks if isinstance(c, Timer)):
+        remaining = timer.time_remaining()
+        if remaining is not None:
+            elapsed = timer.time_elapsed()
+            share = max(share, elapsed / max(1e-9, elapsed + remaining))
+    if trainer.max_steps and trainer.max_steps > 0:
+        share = max(share, trainer.global_step / trainer.max_steps)
+    elif trainer.max_epochs and trainer.max_epochs > 0:
+        share = max(share, trainer.current_epoch / trainer.max_epochs)
+    return min(1.0, share)
+
+
+class Recipe(LightningModule):
+    """AdamW with warm-up, a constant rate, and a linear decay over the last share of the training.
+
+    learning_rate: peak rate. warmup: steps. decay: share of the training (by time where
+    `--trainer.max_time` is set) over which the rate falls to a fiftieth. weight_decay: on matrices
+    only. seed: of all noise. output: where `fit` writes the trained weights ("" = nowhere).
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 4e-4,
+        warmup: int = 200,
+        decay: float = 0.3,
+        weight_decay: float = 0.01,
+        seed: int = 0,
+        output: str = "",
+    ) -> None:
+        super().__init__()
+        self.learning_rate, self.warmup, self.decay = learning_rate, warmup, decay
+        self.weight_decay, self.noise_seed, self.output = weight_decay, seed, output
+        self.history: list[tuple[int, float]] = []
+
+    def generator(self, device: torch.device | str | None = None) -> torch.Generator:
+        """Random numbers of this step."""
+        device = device or self.device
+        rank = self.global_rank if self._trainer is not None else 0
+        seed = (self.noise_seed * 1_000_003 + self.global_step) * 64 + rank
+        return torch.Generator(device).manual_seed(seed)
+
+    def rate_factor(self, step: int) -> float:
+        """The share of the peak rate used at `step`."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        left = 1.0 - training_share(self.trainer)
+        fall = min(1.0, left / max(1e-9, self.decay))
+        return rise * max(0.02, fall)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def log_loss(self, loss: Tensor) -> Tensor:
+        """Log a training loss and keep it for the card's curve."""
+        self.log("loss", loss, prog_bar=True)
+        if self.global_step % 50 == 0:
+            self.history.append((self.global_step, float(loss.detach())))
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = list(checkpoint.get("history", []))
+
+    def on_fit_end(self) -> None:
+        if self.output and self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+            self.export(Path(self.output))
+
+    def export(self, folder: Path) -> None:
+        """Write the trained network in the format that its backbone class loads."""
+        raise NotImplementedError
+
+
+def half_precision(module: nn.Module) -> dict[str, Tensor]:
+    """The state with float tensors as bfloat16-safe float16 copies on the CPU, for shipping."""
+    return {
+        name: (value.detach().half() if value.is_floating_point() else value.detach()).cpu()
+        for name, value in module.state_dict().items()
+    }
