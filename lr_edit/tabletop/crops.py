@@ -168,7 +168,7 @@ class InpaintingCrops(Dataset[dict[str, object]]):
     """What a text-conditional inpainting model learns from: {"image", "mask", "text"}.
 
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
-    the mask, "" (the null prompt) for a share `null` of the samples. A share `empty` shows table
+    the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share` shows table
     alone with one of EMPTY_PROMPTS. Item k is a function of k; `length` is how many there are.
     """
 
@@ -177,12 +177,12 @@ class InpaintingCrops(Dataset[dict[str, object]]):
         scenes: RenderedScenes,
         length: int,
         side: int = 64,
-        null: float = 0.3,
-        empty: float = 0.06,
+        null_share: float = 0.3,
+        empty_share: float = 0.06,
         salt: str = "inpainting",
     ) -> None:
         self.scenes, self.length, self.side = scenes, length, side
-        self.null, self.empty, self.salt = null, empty, salt
+        self.null_share, self.empty_share, self.salt = null_share, empty_share, salt
         self.things = visible_things(scenes)
 
     def __len__(self) -> int:
@@ -193,7 +193,7 @@ class InpaintingCrops(Dataset[dict[str, object]]):
         place = rng.choice(self.things)
         crop = cut(self.scenes, *place, rng, self.side)
         other = cut(self.scenes, *rng.choice(self.things), rng, self.side)
-        if rng.random() < self.empty:
+        if rng.random() < self.empty_share:
             image, mask = self.empty_place(place[0], other.footprint, rng)
             text = rng.choice(EMPTY_PROMPTS)
         else:
@@ -201,7 +201,7 @@ class InpaintingCrops(Dataset[dict[str, object]]):
             text = object_text(crop.thing, rng)
         if rng.random() < 0.5:
             image, mask = image.flip(-1), mask.flip(-1)
-        if rng.random() < self.null:
+        if rng.random() < self.null_share:
             text = ""
         return {"image": image, "mask": mask[None].float(), "text": text}
 

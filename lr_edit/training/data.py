@@ -28,14 +28,14 @@ class Consecutive(Sampler[int]):
 class TabletopData(LightningDataModule):
     """Samples of `dataset` from tabletop scenes, endless and resumable at any epoch's end.
 
-    dataset: called as dataset(scenes, length=…) . train_scenes, validation_scenes: how many scenes
+    dataset: called as dataset(scenes, length). train_scenes, validation_scenes: how many scenes
     are rendered, at `size` pixels, on `device` ("cpu" uses all cores). batch_size: samples a step.
     steps_per_epoch: an epoch is this many steps. workers: processes that prepare samples.
     """
 
     def __init__(
         self,
-        dataset: Callable[..., Dataset[Any]],
+        dataset: Callable[[RenderedScenes, int], Dataset[Any]],
         train_scenes: int = 24000,
         validation_scenes: int = 512,
         size: int = 128,
@@ -62,9 +62,9 @@ class TabletopData(LightningDataModule):
             self.scenes(split)
 
     def setup(self, stage: str) -> None:
-        self.train = self.dataset(self.scenes("train"), length=2**40)
+        self.train = self.dataset(self.scenes("train"), 2**40)
         self.validation = self.dataset(
-            self.scenes("validation"), length=self.validation_samples
+            self.scenes("validation"), self.validation_samples
         )
 
     def train_dataloader(self) -> DataLoader[Any]:
