@@ -1,0 +1,71 @@
+"""Noun phrases of English: articles, plurals, and another colour; all on lower-case text."""
+
+import re
+
+SHADES = "bright|dark|deep|light|pale|pastel|neon|hot|navy|sky|royal|lime|olive|forest|blood|baby"
+COLOURS = (
+    "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gray|grey|gold|golden|silver|"
+    "beige|turquoise|cyan|magenta|maroon|teal|navy|crimson|scarlet|indigo|lavender"
+)
+# One colour, or several: "dark red", "black and white".
+ONE_COLOUR = rf"(?:(?:{SHADES})[ -])*(?:{COLOURS})"
+COLOUR = rf"{ONE_COLOUR}(?:(?:,? and |, |-){ONE_COLOUR})*"
+
+_DEFINITE = r"the|this|that|these|those|my|your|his|her|our|their|its|every|each|all|both"
+_POSITION = (
+    r"leftmost|rightmost|left|right|middle|central|front|back|nearest|closest|farthest|furthest|"
+    r"nearer|closer|first|second|third|fourth|fifth|last|other|same"
+)
+_SIZE = r"(?:very )?(?:big|large|huge|giant|tall|long|small|little|tiny|short|old|new|young)"
+_TAIL = (
+    r"on|in|at|under|below|above|over|behind|beside|between|near|by|with|without|from|left|right|"
+    r"to|next|nearest|closest|that|which|who|of|inside|wearing|holding|sitting|standing|lying"
+)
+_PLURALS = {"men", "women", "children", "people", "mice", "geese", "feet", "teeth", "sheep", "fish"}
+
+
+def indefinite(phrase: str) -> str:
+    """The phrase for a thing not yet seen: "the apple" => "an apple", "my cats" => "cats".
+
+    "a" and "an" are put right; a phrase without an article stays as it is.
+    """
+    rest = re.sub(rf"^(?:(?:{_DEFINITE}) |(?:of )(?=the ))+", "", phrase)
+    article = re.match(r"an? ", rest)
+    if article:
+        rest = rest[article.end() :]
+    elif rest == phrase:
+        return phrase
+    return rest if _plural(rest) and not article else f"{_article(rest)} {rest}"
+
+
+def recoloured(phrase: str, colour: str) -> str:
+    """What a phrase's thing is called in another colour, without where it stands.
+
+    "the green apple left of the mug", "red" => "a red apple"; "the cat and the dog" => "a red cat
+    and a red dog"; "all the big balls" => "big red balls".
+    """
+    things = re.split(rf"(?:,| and|, and) (?=(?:{_DEFINITE}|an?) )", phrase)
+    return " and ".join(_recoloured_one(thing, colour) for thing in things)
+
+
+def _recoloured_one(phrase: str, colour: str) -> str:
+    bare = re.sub(rf"^(?:(?:{_DEFINITE}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
+    head = re.split(rf" (?:{_TAIL})\b", bare)[0]
+    noun_last = re.sub(rf"\b(?:{COLOUR}) (?=\S)", "", head)
+    size = re.match(rf"(?:{_SIZE} )*(?=\S)", noun_last)
+    place = size.end() if size else 0
+    painted = f"{noun_last[:place]}{colour} {noun_last[place:]}"
+    return painted if _plural(head) else f"{_article(painted)} {painted}"
+
+
+def _plural(phrase: str) -> bool:
+    """Whether the last word of the noun phrase looks like a plural."""
+    noun = re.split(rf" (?:{_TAIL})\b", phrase)[0].split(" ")[-1]
+    return noun in _PLURALS or bool(re.search(r"[^sui]s$", noun))
+
+
+def _article(phrase: str) -> str:
+    """ "a" or "an", by the sound that the phrase begins with."""
+    if re.match(r"(?:uni|use|usu|one\b|once|euro|ewe)", phrase):
+        return "a"
+    return "an" if re.match(r"[aeiou]|hour|honest|heir", phrase) else "a"
