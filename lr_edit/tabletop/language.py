@@ -84,7 +84,7 @@ def referring(
         if kind == "absent" and any(_names_held_out(part) for part in descriptions(predicate)):
             continue
         text = say(predicate, rng, len(found))
-        bare = kind in ("noun", "attribute", "absent") and rng.random() < 0.15
+        bare = isinstance(predicate, Described) and rng.random() < 0.15
         return Phrase(text.removeprefix("the ") if bare else text, found, kind)
     return None
 

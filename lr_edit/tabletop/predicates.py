@@ -171,10 +171,10 @@ def _candidates(
 ) -> tuple[list[int], int | None] | None:
     """The subject's things and the landmark they are compared with (None: there is none).
 
-    None altogether where either is arguable, or several could be the landmark.
+    None altogether where either is arguable, or the landmark could be several or the subject itself.
     """
     found, marks = _described(scene, subject), _described(scene, landmark)
-    if found is None or marks is None or len(marks) > 1:
+    if found is None or marks is None or len(marks) > 1 or (found and found == marks):
         return None
     return [i for i in found if i not in marks], marks[0] if marks else None
 
