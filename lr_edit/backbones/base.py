@@ -58,7 +58,7 @@ class PerceptualDistance(ABC):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a diffusion model says of x_t: the clean picture x0 and the noise eps, both [B, 3, S, S]."""
+    """What a diffusion model says of x_t: the clean picture x0, the noise eps; [B, 3, S, S]."""
 
     x0: Tensor
     eps: Tensor
@@ -92,9 +92,9 @@ class Diffusion(ABC):
     ) -> Prediction:
         """One forward pass, differentiable in x_t.
 
-        x_t [B, 3, S, S] at integer timesteps t [B]; condition from `embed`; source [B, 3, S, S] is the
-        picture being edited and mask [B, 1, S, S] the region: inpainting models see source * (1 - mask),
-        others ignore both.
+        x_t [B, 3, S, S] at integer timesteps t [B]; condition from `embed`; source [B, 3, S, S] is
+        the picture being edited and mask [B, 1, S, S] the region: inpainting models see
+        source * (1 - mask), others ignore both.
         """
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from lr_edit.backbones.folders import replacing_folder
+from lr_edit.backbones.pretrained import from_folder, quiet
 from lr_edit.backbones.tokenizer import CONTEXT_LENGTH
 from lr_edit.errors import UserError
 
@@ -24,7 +26,7 @@ class TextConditionedUNet(nn.Module):
     text enters by cross-attention and, its last token, beside the time embedding.
     """
 
-    def __init__(self, unet: nn.Module, text_encoder: nn.Module, size: int, unshuffle: int) -> None:
+    def __init__(self, unet: Any, text_encoder: Any, size: int, unshuffle: int) -> None:
         super().__init__()
         self.unet, self.text_encoder = unet, text_encoder
         self.size, self.unshuffle = size, unshuffle
@@ -110,16 +112,16 @@ def build_diffusion(
 def save_diffusion(
     folder: str | Path, network: TextConditionedUNet, tokenizer: Any, scheduler: Any
 ) -> None:
-    """Write the folder; weights as float16."""
+    """Write the folder, whole or not at all; weights as float16."""
     from copy import deepcopy
 
-    folder = Path(folder)
-    for part in ("unet", "text_encoder"):
-        deepcopy(getattr(network, part)).half().cpu().save_pretrained(folder / part)
-    tokenizer.save_pretrained(folder / "tokenizer")
-    scheduler.save_pretrained(folder / "scheduler")
     facts = {"size": network.size, "unshuffle": network.unshuffle, "inputs": "inpaint"}
-    (folder / "lr_edit.json").write_text(json.dumps(facts, indent=1) + "\n")
+    with replacing_folder(folder) as place, quiet():
+        for part in ("unet", "text_encoder"):
+            deepcopy(getattr(network, part)).half().cpu().save_pretrained(place / part)
+        tokenizer.save_pretrained(place / "tokenizer")
+        scheduler.save_pretrained(place / "scheduler")
+        (place / "lr_edit.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def load_network(folder: str | Path) -> TextConditionedUNet:
@@ -132,12 +134,6 @@ def load_network(folder: str | Path) -> TextConditionedUNet:
     if not facts_path.is_file():
         raise UserError(f"{folder}: found no lr_edit.json, expected a diffusion folder")
     facts = json.loads(facts_path.read_text())
-    unet = UNet2DConditionModel.from_pretrained(
-        str(folder), subfolder="unet", local_files_only=True, use_safetensors=True,
-        torch_dtype=torch.float32,
-    )  # fmt: skip
-    text_encoder = CLIPTextModel.from_pretrained(
-        str(folder), subfolder="text_encoder", local_files_only=True, use_safetensors=True,
-        dtype=torch.float32,
-    )  # fmt: skip
+    unet = from_folder(UNet2DConditionModel, folder / "unet", use_safetensors=True)
+    text_encoder = from_folder(CLIPTextModel, folder / "text_encoder", use_safetensors=True)
     return TextConditionedUNet(unet, text_encoder, facts["size"], facts["unshuffle"]).eval()

@@ -4,6 +4,7 @@ The folder is read by transformers (`CLIPTokenizer`) and by OpenCLIP (`hf_tokeni
 `local-dir:` model) alike. It is byte-level BPE, so that no text is outside its vocabulary.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,7 @@ def train_tokenizer(sentences: Iterable[str], folder: str | Path, merges: int = 
         show_progress=False,
     )
     learner.train_from_iterator((s.lower() for s in sentences), trainer)
-    import json
-
-    pairs = [tuple(m) for m in json.loads(learner.to_str())["model"]["merges"]]
+    pairs: Any = [tuple(m) for m in json.loads(learner.to_str())["model"]["merges"]]
     tokens = [*alphabet, *(a + SUFFIX for a in alphabet), *("".join(p) for p in pairs), START, END]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     tokenizer = CLIPTokenizer(
@@ -67,7 +66,5 @@ def load_tokenizer(folder: str | Path) -> Any:
 
 def token_ids(tokenizer: Any, texts: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
     """Ids int64 [B, length] of B texts; longer ones are cut, shorter ones padded with the end."""
-    ids = tokenizer(
-        list(texts), padding="max_length", truncation=True, max_length=length
-    ).input_ids
+    ids = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length).input_ids
     return torch.tensor(ids, dtype=torch.long)

@@ -1,0 +1,28 @@
+"""Names of devices and number types, checked."""
+
+import torch
+
+from lr_edit.errors import UserError
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """float32, bfloat16 or float16; UserError for another name."""
+    if name not in _DTYPES:
+        raise UserError(f"dtype {name!r} is unknown: give one of {', '.join(_DTYPES)}")
+    return _DTYPES[name]
+
+
+def device_named(name: str) -> torch.device:
+    """A device that is there; "auto" is the first GPU, or else the CPU. UserError otherwise."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"device {name!r} cannot be used here: give cpu, auto, or a GPU that torch sees"
+        ) from error
+    return device

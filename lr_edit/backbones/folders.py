@@ -1,0 +1,105 @@
+"""Where weights lie: folder or hub name => a local folder, whole and undamaged, or a clear error.
+
+It knows neither networks nor model sets.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lr_edit.backbones.checks import verify
+from lr_edit.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository: what relative paths of weights are relative to."""
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def local_folder(name: str | Path) -> Path | None:
+    """The folder of that name, taken from the repository first and the working directory second.
+
+    None where there is none. An absolute path stays as it is.
+    """
+    for folder in (ROOT / name, Path(name)):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def located(name: str | Path, patterns: Sequence[str] | None = None) -> Path:
+    """The folder of weights called `name`: a path (see `local_folder`), or owner/name on the hub.
+
+    A folder with a card is verified against its checksums. From the hub, files that match
+    `patterns` are fetched into its cache, once.
+
+    Raises UserError when there is neither, or when a file is missing or damaged.
+    """
+    folder = local_folder(name)
+    if folder is not None:
+        verify(folder)
+        return folder
+    if Path(name).is_absolute() or not _HUB_NAME.fullmatch(str(name)):
+        raise UserError(
+            f"missing weights: there is no folder {str(name)!r}; give the path of a folder, or "
+            "run make weights"
+        )
+    return _from_hub(str(name), patterns)
+
+
+def _from_hub(name: str, patterns: Sequence[str] | None) -> Path:
+    from httpx import HTTPError
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns) if patterns else None))
+    except (OSError, HTTPError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+        raise UserError(
+            f"missing weights: {name!r} is no folder here, and the Hugging Face hub did not give "
+            f"it ({type(error).__name__}); check the name and the network, or give a folder"
+        ) from error
+
+
+@contextmanager
+def loading(folder: str | Path) -> Iterator[None]:
+    """What fails inside because of a folder's files becomes a UserError that names the folder."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"damaged weights: {str(folder)!r} cannot be loaded ({reason}); "
+            "reinstall or run make weights"
+        ) from error
+
+
+@contextmanager
+def replacing_folder(folder: str | Path) -> Iterator[Path]:
+    """A new empty folder beside `folder`, put in its place when all went well, else removed.
+
+    Raises UserError when it cannot be written.
+    """
+    folder = Path(folder).absolute()
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")
+    old = temporary.with_suffix(".old")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    except OSError as error:
+        raise UserError(
+            f"{str(folder)!r} cannot be written ({error.strerror or error}): choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

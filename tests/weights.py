@@ -1,0 +1,102 @@
+"""Checkpoints with random weights, tiny but in exactly the formats of the real ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SENTENCES = [
+    "a red apple on a wooden table",
+    "the small blue mug left of the football",
+    "an orange and a camper van",
+    "the girl behind the green house",
+]
+
+
+def tokenizer(folder: Path) -> Any:
+    """A tokenizer trained on SENTENCES, in `folder`."""
+    from lr_edit.backbones.tokenizer import train_tokenizer
+
+    return train_tokenizer(SENTENCES, folder, merges=60)
+
+
+def diffusion(folder: Path, prediction: str = "v_prediction") -> Path:
+    """A text-conditional inpainting model for 16 pixels."""
+    from diffusers import DDPMScheduler
+
+    from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
+
+    torch.manual_seed(0)
+    words = tokenizer(folder.with_name(folder.name + "-words"))
+    network = build_diffusion(
+        vocabulary=len(words), size=16, channels=(32, 32), layers=(1, 1), attention=(False, True),
+        text_width=48, text_layers=1,
+    )  # fmt: skip
+    scheduler = DDPMScheduler(
+        1000, beta_schedule="squaredcos_cap_v2", prediction_type=prediction, clip_sample=False
+    )
+    save_diffusion(folder, network, words, scheduler)
+    return folder
+
+
+def unconditional(folder: Path) -> Path:
+    """An unconditional UNet2DModel with learned variance, as ADM's, for 16 pixels."""
+    from diffusers import DDPMScheduler, UNet2DModel
+
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=16, out_channels=6, block_out_channels=(32, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    unet.save_pretrained(str(folder / "unet"))
+    DDPMScheduler(1000, variance_type="learned_range").save_pretrained(str(folder / "scheduler"))
+    return folder
+
+
+def clip(folder: Path, size: int = 32) -> Path:
+    """An OpenCLIP `local-dir:` folder with its own tokenizer."""
+    from open_clip.model import CLIP
+    from safetensors.torch import save_model
+
+    torch.manual_seed(0)
+    words = tokenizer(folder)
+    model: dict[str, Any] = {
+        "embed_dim": 32,
+        "vision_cfg": {
+            "image_size": size, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8,
+        },
+        "text_cfg": {
+            "context_length": 20, "vocab_size": len(words), "width": 32, "heads": 2, "layers": 1,
+            "hf_tokenizer_name": "tokenizer",
+        },
+    }  # fmt: skip
+    network = CLIP(32, dict(model["vision_cfg"]), dict(model["text_cfg"]))
+    save_model(network, str(folder / "open_clip_model.safetensors"))
+    preprocess = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}
+    config = {"model_cfg": model, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def segformer(folder: Path) -> Path:
+    """A SegFormer with three classes and its image processor."""
+    from transformers import (
+        SegformerConfig,
+        SegformerForSemanticSegmentation,
+        SegformerImageProcessor,
+    )
+
+    torch.manual_seed(0)
+    names = {0: "backdrop", 1: "apple", 2: "mug"}
+    config = SegformerConfig(
+        hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=16, id2label=names, label2id={n: i for i, n in names.items()},
+    )  # fmt: skip
+    SegformerForSemanticSegmentation(config).half().save_pretrained(str(folder))
+    SegformerImageProcessor(
+        do_reduce_labels=False, size={"height": 32, "width": 32}, image_mean=[0.5] * 3,
+        image_std=[0.25] * 3,
+    ).save_pretrained(str(folder))  # fmt: skip
+    return folder
