@@ -1,0 +1,35 @@
+"""How well a finished region fits its prompt: the CLIP half of ranking."""
+
+import torch
+from torch import Generator, Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder
+from lr_edit.guidance.augment import AugmentOptions, homographies
+from lr_edit.guidance.losses import cosine_distance
+from lr_edit.guidance.views import ViewOptions, region_views
+
+
+@torch.no_grad()
+def region_score(
+    encoder: ImageTextEncoder,
+    images: Tensor,
+    source: Tensor,
+    mask: Tensor,
+    prompt: str,
+    views: ViewOptions,
+    augment: AugmentOptions,
+    seed: int = 0,
+) -> Tensor:
+    """Cosines [N] between the prompt and the regions of finished pictures [N, 3, H, W].
+
+    source [1, 3, H, W], mask [1, 1, H, W]. The pictures are shown exactly as guidance shows them
+    (`region_views` with the same options, the encoder's own normalisation), but under
+    augmentations of their own, the same for every candidate: an image that only fools the views
+    that guided it loses.
+    """
+    generators = [Generator().manual_seed(seed) for _ in range(len(images))]
+    matrices = homographies(augment, generators)
+    shown = region_views(images, source, mask, views, matrices)
+    embeddings = encoder.encode_image(shown.flatten(0, 1)).float()
+    distances = cosine_distance(embeddings, encoder.encode_text([prompt]).float())
+    return 1 - distances.view(shown.shape[:2]).mean(dim=1)

@@ -1,0 +1,172 @@
+"""Guidance terms: objects that hold what a loss needs besides the picture, and their weighted sum.
+
+A term knows the current clean estimate, the source, the mask and the prompt; it knows nothing of
+timesteps, samplers or gradients.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder, PerceptualDistance
+from lr_edit.errors import UserError
+from lr_edit.guidance.losses import (
+    background_l2,
+    background_lpips,
+    cosine_distance,
+    range_loss,
+    spherical_distance,
+)
+from lr_edit.guidance.views import ViewOptions, region_views
+
+Distance = Literal["spherical", "cosine"]
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "spherical": spherical_distance,
+    "cosine": cosine_distance,
+}
+
+
+@dataclass(frozen=True)
+class GuidanceWeights:
+    """The factors in L = clip * L_CLIP + lpips * L_LPIPS + l2 * L_2 + range * L_range.
+
+    The defaults are those of the Columbia report (1000 each, no range loss). A term of weight 0
+    is not computed at all. Raises UserError on a negative or non-finite weight.
+    """
+
+    clip: float = 1000.0
+    lpips: float = 1000.0
+    l2: float = 1000.0
+    range: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise UserError(
+                    f"weights.{field.name} is {value}; give a finite number, 0 (term off) or more"
+                )
+
+    @property
+    def active(self) -> bool:
+        """Whether any term is on."""
+        return any(getattr(self, field.name) > 0 for field in fields(self))
+
+
+NO_GUIDANCE = GuidanceWeights(clip=0, lpips=0, l2=0, range=0)
+
+
+class TextCache:
+    """An encoder's text embeddings, each phrase encoded once."""
+
+    def __init__(self, encoder: ImageTextEncoder) -> None:
+        self._encoder = encoder
+        self._known: dict[str, Tensor] = {}
+
+    def __call__(self, phrase: str) -> Tensor:
+        """The unit embedding [1, D] of a phrase, float32, without a graph."""
+        if phrase not in self._known:
+            with torch.no_grad():
+                self._known[phrase] = self._encoder.encode_text([phrase]).float()
+        return self._known[phrase]
+
+
+class GuidanceTerm(ABC):
+    """One loss that pulls an edit towards the prompt or keeps it near the source."""
+
+    clean_only = False  # whether noise in the picture would be mistaken for a fault of it
+
+    @abstractmethod
+    def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
+        """The loss [B] of denoised [B, 3, H, W], differentiable in it.
+
+        source [B or 1, 3, H, W] in [-1, 1] and mask [B or 1, 1, H, W] in [0, 1] broadcast.
+        """
+
+
+class ClipTerm(GuidanceTerm):
+    """L_CLIP: the distance between CLIP(e) and CLIP(x0 * m), averaged over augmented views.
+
+    Joshi and Aditya, section 3.3; the average over augmentations is Blended Diffusion's, section
+    3.3. All views of all candidates go through the encoder in one call. `augment` gives the
+    matrices [B, K, 3, 3] of one evaluation; without it there is the plain view alone.
+    """
+
+    def __init__(
+        self,
+        encoder: ImageTextEncoder,
+        text: TextCache,
+        distance: Distance = "spherical",
+        views: ViewOptions | None = None,
+        augment: Callable[[], Tensor] | None = None,
+    ) -> None:
+        if distance not in _DISTANCES:
+            raise UserError(f"distance is {distance!r}; give spherical or cosine")
+        self._encoder = encoder
+        self._text = text
+        self._distance = _DISTANCES[distance]
+        self._views = views or ViewOptions()
+        self._augment = augment
+
+    def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
+        """The mean distance [B] over the views of each candidate."""
+        matrices = self._augment() if self._augment else None
+        views = region_views(denoised, source, mask, self._views, matrices)
+        embeddings = self._encoder.encode_image(views.flatten(0, 1)).float()
+        distances = self._distance(embeddings, self._text(prompt))
+        return distances.view(views.shape[:2]).mean(dim=1)
+
+
+class LpipsTerm(GuidanceTerm):
+    """L_LPIPS between the masked backgrounds; see losses.background_lpips."""
+
+    def __init__(self, perceptual: PerceptualDistance) -> None:
+        self._perceptual = perceptual
+
+    def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
+        """The perceptual distance [B] outside the region."""
+        return background_lpips(self._perceptual, denoised, source, mask)
+
+
+class L2Term(GuidanceTerm):
+    """L_2 between the masked backgrounds; see losses.background_l2."""
+
+    def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
+        """The mean squared difference [B] outside the region."""
+        return background_l2(denoised, source, mask)
+
+
+class RangeTerm(GuidanceTerm):
+    """Keeps x0 within [-1, 1]; see losses.range_loss."""
+
+    clean_only = True
+
+    def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
+        """The mean squared excess [B]."""
+        return range_loss(denoised)
+
+
+def weighted_sum(
+    terms: Mapping[str, tuple[float, GuidanceTerm]],
+    clean: Tensor,
+    seen: Tensor,
+    source: Tensor,
+    mask: Tensor,
+    prompt: str,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The total loss [B] and each term's own unweighted [B], by name and without a graph.
+
+    clean [B, 3, H, W] is the estimate x0; seen is what the terms look at: x0 again, or its
+    mixture with the noisy sample, which `clean_only` terms must not be shown.
+    """
+    losses = {
+        name: term(clean if term.clean_only else seen, source, mask, prompt)
+        for name, (_, term) in terms.items()
+    }
+    total = torch.stack([terms[name][0] * loss for name, loss in losses.items()]).sum(dim=0)
+    return total, {name: loss.detach() for name, loss in losses.items()}
