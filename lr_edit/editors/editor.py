@@ -1,0 +1,77 @@
+"""The one interface of everything that edits a region, its result, and its progress record.
+
+Nothing here knows how an edit is made.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from lr_edit.crop import Box
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step done, of one batch of candidates.
+
+    step: 1 to steps, counted over all batches of the edit. t: the timestep just left. denoised:
+    the current clean estimate [N, 3, S, S] in [-1, 1], in its surroundings, at the model's size.
+    losses: the unweighted guidance losses [N] by name, on the models' device (empty when the step
+    was not guided). seconds: since the batch began. first: the index of the first of the N
+    candidates.
+    """
+
+    step: int
+    steps: int
+    t: int
+    denoised: Tensor
+    losses: dict[str, Tensor]
+    seconds: float
+    first: int = 0
+
+
+OnStep = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Finished candidates, in the order of their seeds.
+
+    candidates: float32 [N, 3, H, W] in [-1, 1] at the picture's size, equal to the picture
+    wherever mask is 0. mask: float32 [1, 1, H, W] in [0, 1], how much of each pixel was repainted
+    (grown and feathered; already applied: to lay a candidate over its picture, take `mask > 0`).
+    box: the square that was edited, which may reach past the picture. losses: the guidance losses
+    [N] of the last guided step, by name. seconds: wall time of the whole edit.
+    """
+
+    candidates: Tensor
+    seeds: tuple[int, ...]
+    mask: Tensor
+    box: Box
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Editor(ABC):
+    """Repaints a region of a picture so that it fits a prompt."""
+
+    @abstractmethod
+    def edit(
+        self,
+        image: Tensor,
+        region: Tensor,
+        prompt: str,
+        *,
+        seeds: Sequence[int],
+        gray: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Edit:
+        """One candidate for every seed; candidate k depends on seeds[k] alone.
+
+        image [1, 3, H, W] in [-1, 1] and region [1, 1, H, W] in [0, 1], 1 = edit, on the models'
+        device. gray keeps the result without colour. on_step is called after every step; whatever
+        it raises, an interruption say, ends the edit and leaves the editor fit for the next.
+        Raises UserError for an empty region, blank prompt or no seeds.
+        """
