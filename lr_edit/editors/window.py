@@ -1,0 +1,75 @@
+"""The square around a region: cut out of a picture of any size, and the finished patches put back.
+
+Pure functions of pictures and masks; nothing here knows how a patch is painted.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from lr_edit.crop import Box, crop, mask_box, paste, square_crop
+from lr_edit.editors.options import WindowOptions
+from lr_edit.masks import feather_mask, grow_mask
+
+_RING = 3  # pixels around the region on which colours are compared
+_LARGEST_SHIFT = 0.2  # of the range [-1, 1]; more than that is no colour cast but another picture
+
+
+@dataclass(frozen=True)
+class Window:
+    """A region at the model's size S.
+
+    box: the square in the picture. source: [1, 3, S, S]. mask: [1, 1, S, S] in [0, 1], the grown
+    region. weight: the same with a soft rim inside it.
+    """
+
+    box: Box
+    source: Tensor
+    mask: Tensor
+    weight: Tensor
+
+    @property
+    def hole(self) -> Tensor:
+        """The region as a hard mask, for networks that were trained on such."""
+        return (self.mask > self.mask.amax() / 2).float()
+
+
+def open_window(image: Tensor, region: Tensor, size: int, options: WindowOptions) -> Window:
+    """The window of side `size` around a region [1, 1, H, W] of an image [1, 3, H, W].
+
+    The square is square in the picture too: nothing is squashed. It leaves room on every side for
+    the region to grow. Raises UserError when the region is empty.
+    """
+    x0, y0, x1, y1 = box = mask_box(region)
+    picture_size = (image.shape[3], image.shape[2])
+    room = max(size - 2 * (options.grow + 1), size // 2)
+    longest = max(x1 - x0, y1 - y0) + 1  # the square may be half a pixel off centre
+    fitting = min(ceil(longest * size / room), max(picture_size))
+    box = square_crop(box, picture_size, options.context, max(options.minimum, fitting))
+    mask = grow_mask(crop(region, box, size), options.grow)
+    return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
+
+
+def match_color(patches: Tensor, unblended: Tensor, window: Window) -> Tensor:
+    """Patches [N, 3, S, S] shifted by the mean of source - unblended on a ring around the region.
+
+    `unblended` is what the model itself painted there before the source was put back: where it
+    missed the source's colour outside, it missed it inside as well.
+    """
+    ring = grow_mask(window.mask, _RING) * (window.mask == 0)
+    area = ring.sum().clamp(min=1)
+    missed = ((window.source - unblended) * ring).sum(dim=(2, 3), keepdim=True) / area
+    return (patches + missed.clamp(-_LARGEST_SHIFT, _LARGEST_SHIFT)).clamp(-1, 1)
+
+
+def close_window(image: Tensor, patches: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """Pictures [N, 3, H, W] with the patches in place, and the weight [1, 1, H, W] they were given.
+
+    Where the weight is 0 a picture equals the image exactly, whatever the patch holds.
+    """
+    empty = image.new_zeros(1, 1, *image.shape[2:])
+    weight = paste(empty, window.weight, window.box).clamp(0, 1)
+    painted = paste(image, patches, window.box)
+    return torch.where(weight > 0, image + weight * (painted - image), image), weight
