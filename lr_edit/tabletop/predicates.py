@@ -171,7 +171,7 @@ def _candidates(
 ) -> tuple[list[int], int | None] | None:
     """The subject's things and the landmark they are compared with (None: there is none).
 
-    None altogether where either is arguable, or the landmark could be several or the subject itself.
+    None altogether where either is arguable, or the landmark could be several or the subject.
     """
     found, marks = _described(scene, subject), _described(scene, landmark)
     if found is None or marks is None or len(marks) > 1 or (found and found == marks):
