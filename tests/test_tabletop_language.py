@@ -21,7 +21,7 @@ from lr_edit.tabletop.scene import (
     sample_scene,
     sample_thing,
 )
-from lr_edit.tabletop.words import with_article
+from lr_edit.tabletop.words import listed, plural, with_article
 
 SCENES = [sample_scene(f"language {i}") for i in range(250)]
 seeds = st.integers(0, 10**9)
@@ -175,6 +175,13 @@ def test_describe() -> None:
         describe(Thing("girl", "pink", "matte", "large", 0, 0, 0), ["colour"]) == "a girl in pink"
     )
     assert with_article("RV") == "an RV" and with_article("orange mug") == "an orange mug"
+
+
+def test_plurals_and_lists() -> None:
+    words = ("mug", "box", "lorry", "puppy", "child", "snowman", "camper van", "person")
+    many = ("mugs", "boxes", "lorries", "puppies", "children", "snowmen", "camper vans", "people")
+    assert tuple(map(plural, words)) == many
+    assert [listed(list("abc"[:n])) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
 
 
 @given(seeds)

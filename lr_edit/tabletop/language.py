@@ -5,11 +5,9 @@ A phrase is drawn as a predicate; it is spoken only when the predicate selects e
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lr_edit.tabletop.predicates import (
-    RELATIONS,
     Described,
     Every,
     Predicate,
@@ -19,7 +17,8 @@ from lr_edit.tabletop.predicates import (
     descriptions,
     matches,
 )
-from lr_edit.tabletop.scene import COLOURS, MATERIALS, NOUNS, Scene, Thing
+from lr_edit.tabletop.proposals import PROPOSERS
+from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.words import (
     COLOUR_WORDS,
     COUNTS,
@@ -31,13 +30,11 @@ from lr_edit.tabletop.words import (
     listed,
     plural,
     vary,
-    word_for,
 )
 
 KINDS = ("noun", "attribute", "relation", "ordinal", "several", "absent")
 SINGLE_KINDS = KINDS[:4]
 TRIES = 40
-ATTRIBUTE_CHANCES = {"colour": 0.7, "material": 0.25, "size": 0.25}
 RELATION_WORDS = {
     "left": ("left of", "to the left of"),
     "right": ("right of", "to the right of"),
@@ -75,7 +72,7 @@ def referring(
         return None
     for _ in range(TRIES):
         index = rng.randrange(max(len(scene.things), 1)) if target is None else target
-        predicate = _PROPOSERS[kind](scene, rng, index, colours)
+        predicate = PROPOSERS[kind](scene, rng, index, colours)
         found = None if predicate is None else matches(scene, predicate)
         if predicate is None or found is None or not _fits(kind, found, target):
             continue
@@ -188,95 +185,3 @@ def _is_needed(scene: Scene, predicate: Predicate) -> bool:
 
 def _names_held_out(said: Described) -> bool:
     return is_held_out(said.colour, said.word)
-
-
-def _describe(thing: Thing, rng: random.Random, least: int, colours: bool) -> Described:
-    """The thing by a word that covers it and a few of its attributes, at least `least` of them."""
-    chances = {name: p for name, p in ATTRIBUTE_CHANCES.items() if colours or name != "colour"}
-    if thing.colour == thing.noun:
-        chances.pop("colour", None)
-    chosen = {name for name, p in chances.items() if rng.random() < p}
-    if len(chosen) < least:
-        chosen.add(rng.choice(tuple(chances)))
-    return Described(word_for(thing.noun, rng), **{name: getattr(thing, name) for name in chosen})
-
-
-def _briefly(thing: Thing, rng: random.Random, colours: bool) -> Described:
-    """The thing by a word and sometimes its colour, as inside a longer phrase."""
-    with_colour = colours and thing.colour != thing.noun and rng.random() < 0.4
-    return Described(word_for(thing.noun, rng), thing.colour if with_colour else None)
-
-
-def _propose_noun(scene: Scene, rng: random.Random, index: int, colours: bool) -> Predicate:
-    return Described(word_for(scene.things[index].noun, rng))
-
-
-def _propose_attribute(scene: Scene, rng: random.Random, index: int, colours: bool) -> Predicate:
-    return _describe(scene.things[index], rng, 1, colours)
-
-
-def _propose_relation(
-    scene: Scene, rng: random.Random, index: int, colours: bool
-) -> Predicate | None:
-    others = [i for i in range(len(scene.things)) if i != index]
-    if not others:
-        return None
-    subject = _briefly(scene.things[index], rng, colours)
-    if rng.random() < 0.2:
-        return Ranked(subject, rng.choice(("near", "far")))
-    landmark = _briefly(scene.things[rng.choice(others)], rng, colours)
-    return Related(subject, rng.choice(RELATIONS), landmark)
-
-
-def _propose_ordinal(
-    scene: Scene, rng: random.Random, index: int, colours: bool
-) -> Predicate | None:
-    subject = _briefly(scene.things[index], rng, colours)
-    count = len(matches(scene, subject) or ())
-    if count < 2:
-        return None
-    return Ranked(subject, rng.choice(("left", "right")), rng.randrange(count))
-
-
-def _propose_several(
-    scene: Scene, rng: random.Random, index: int, colours: bool
-) -> Predicate | None:
-    if rng.random() < 0.5:
-        return Every(_describe(scene.things[index], rng, 0, colours))
-    if len(scene.things) < 2:
-        return None
-    chosen = rng.sample(scene.things, rng.choice((2, 2, 3)) if len(scene.things) > 2 else 2)
-    return Together(tuple(_briefly(thing, rng, colours) for thing in chosen))
-
-
-def _propose_absent(scene: Scene, rng: random.Random, index: int, colours: bool) -> Predicate:
-    """A thing of another colour, noun, material or place than any there."""
-    foreign = Described(word_for(rng.choice(NOUNS), rng))
-    draw = rng.random()
-    if draw < 0.3 or not scene.things:
-        colour = rng.choice(COLOURS) if colours and rng.random() < 0.5 else None
-        return Described(foreign.word, colour)
-    said = _briefly(scene.things[index], rng, colours)
-    if draw < 0.6 and colours:
-        return Described(said.word, rng.choice(COLOURS))
-    if draw < 0.7:
-        return Described(said.word, said.colour, rng.choice(MATERIALS))
-    if draw < 0.78:
-        return Related(said, rng.choice(RELATIONS), foreign)
-    if draw < 0.84:
-        beyond = len(matches(scene, said) or ())
-        return Ranked(said, rng.choice(("left", "right")), min(beyond, len(RANKS) - 1))
-    if draw < 0.88:
-        return Every(foreign)
-    other = _briefly(rng.choice(scene.things), rng, colours)
-    return Related(said, rng.choice(RELATIONS[:4]), other)
-
-
-_PROPOSERS: dict[str, Callable[[Scene, random.Random, int, bool], Predicate | None]] = {
-    "noun": _propose_noun,
-    "attribute": _propose_attribute,
-    "relation": _propose_relation,
-    "ordinal": _propose_ordinal,
-    "several": _propose_several,
-    "absent": _propose_absent,
-}
