@@ -63,6 +63,14 @@ def test_a_tight_window_is_the_slice_of_the_picture(data):
     torch.testing.assert_close(view, image[..., y : y + side, x : x + side], atol=1e-5, rtol=0)
 
 
+@given(st.integers(1, 20), st.integers(1, 12), st.floats(1, 2))
+def test_a_window_is_square_and_as_wide_as_the_longer_side(wide, tall, context):
+    window = square_window(box_mask(30, 40, 5, 4, 5 + wide, 4 + tall), context)[0]
+    side = max(wide, tall) * context
+    assert (window[0, 0] * 40).item() == pytest.approx(side, rel=1e-5)
+    assert (window[1, 1] * 30).item() == pytest.approx(side, rel=1e-5)
+
+
 def test_the_window_of_nothing_is_the_whole_picture():
     assert torch.equal(square_window(torch.zeros(1, 1, 9, 5), 1.2), torch.eye(3)[None])
 

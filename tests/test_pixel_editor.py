@@ -78,13 +78,27 @@ def test_a_candidate_depends_on_its_seed_alone(solver, batch):
 
 def test_a_candidates_noise_is_the_same_whatever_guides_it():
     image, region = picture(), box_mask(24, 24, 6, 8, 16, 18)
-    firsts = []
+    results = []
     for weights, copies in ((NO_GUIDANCE, 1), (GuidanceWeights(lpips=0, l2=0), 7)):
-        diffusion = GaussianDiffusion()
-        build = editor(diffusion, weights=weights, augment=AugmentOptions(copies=copies))
-        build.edit(image, region, "a dog", seeds=[5])
-        firsts.append(diffusion.inputs[0])
-    assert torch.equal(*firsts)
+        build = editor(
+            weights=weights,
+            augment=AugmentOptions(copies=copies),
+            sampling=SamplingOptions(solver="ddpm", steps=4, guidance_scale=0),
+        )
+        results.append(build.edit(image, region, "a dog", seeds=[5]).candidates)
+    torch.testing.assert_close(*results)
+
+
+def test_colour_is_matched_inside_the_region_alone():
+    image, region = picture(), box_mask(24, 24, 6, 8, 16, 18)
+    results = []
+    for match in (False, True):
+        window = WindowOptions(minimum=8, grow=1, feather=1, match_color=match)
+        results.append(plain(window=window).edit(image, region, "a dog", seeds=[1]))
+    moved = (results[1].candidates - results[0].candidates).abs()
+    inside = (results[0].mask > 0).expand_as(moved)
+    assert moved[inside].mean() > 1e-3
+    assert moved[~inside].amax() == 0
 
 
 def test_guidance_brings_the_region_nearer_to_the_prompt():

@@ -108,9 +108,7 @@ class PixelEditor(Editor):
         _check(image, region, prompt, seeds)
         began = time.perf_counter()
         with torch.inference_mode(False), torch.no_grad():
-            # A tensor made in inference mode cannot take part in a gradient; its copy can.
-            image = image.clone()
-            window = open_window(image, region.clone(), self.diffusion.size, self.window)
+            window = open_window(image, region, self.diffusion.size, self.window)
             samples = [
                 self._paint(window, prompt, seeds, first, gray, on_step)
                 for first in range(0, len(seeds), self.max_batch)
