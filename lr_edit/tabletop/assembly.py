@@ -1,7 +1,7 @@
 """All solids of a batch of scenes as tensors in world coordinates; it traces nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,53 +78,60 @@ def tone_of(thing: Thing) -> int:
 
 def assemble(scenes: Sequence[Scene], device: torch.device) -> Assembly:
     """The scenes' solids on the device."""
-    things = [(i, k, t) for i, s in enumerate(scenes) for k, t in enumerate(s.things, start=1)]
-    parts = [rows(t.noun, t.colour, tone_of(t)) for _, _, t in things]
+    placed = [(i, k, t) for i, s in enumerate(scenes) for k, t in enumerate(s.things, start=1)]
+    things = [thing for _, _, thing in placed]
+    parts = [rows(t.noun, t.colour, tone_of(t)) for t in things]
+    empty = torch.zeros(0, 28), torch.zeros(0, 3, 3)
+    table, axes = (torch.cat([p[k] for p in [*parts, empty]]).to(device) for k in (0, 1))
     counts = torch.tensor([len(p[0]) for p in parts], dtype=torch.long)
-    repeat = torch.arange(len(things)).repeat_interleave(counts)
-    table = torch.cat([p[0] for p in parts]) if parts else torch.zeros(0, 28)
-    axes = torch.cat([p[1] for p in parts]) if parts else torch.zeros(0, 3, 3)
 
-    def per_solid(values: list[float]) -> Tensor:
-        return torch.tensor(values)[repeat] if parts else torch.zeros(0)
+    def per_solid(values: Sequence[float]) -> Tensor:
+        """One value a thing => one a solid."""
+        return torch.tensor(values).repeat_interleave(counts).to(device)
 
-    scale = per_solid([t.scale for _, _, t in things])
-    place = torch.stack([per_solid([getattr(t, a) for _, _, t in things]) for a in "xy"], -1)
-    turned = turn_about_z(per_solid([t.heading for _, _, t in things]))
-    centre = torch.einsum("nij,nj->ni", turned, table[:, 0:3]) * scale[:, None]
-    centre[:, :2] += place
-    scene_of = [i for i, _, _ in things]
-    per_scene = torch.bincount(
-        torch.tensor(scene_of, dtype=torch.long)[repeat], minlength=len(scenes)
-    )
+    scene_of = per_solid([i for i, _, _ in placed]).long()
     cameras = [s.camera.basis() for s in scenes]
-    to = dict(device=device)
     return Assembly(
-        solids=Solids(
-            centre=centre.to(**to),
-            half=(table[:, 3:6] * scale[:, None]).to(**to),
-            axes=(turned @ axes).to(**to),
-            quadric=table[:, 6:11].to(**to),
-            lo=table[:, 11:14].to(**to),
-            hi=table[:, 14:17].to(**to),
-            hole=table[:, 17].to(**to),
-            radius=(table[:, 18] * scale).to(**to),
-        ),
-        first=[0, *per_scene.cumsum(0).tolist()],
-        thing=per_solid([k for _, k, _ in things]).long().to(**to),
-        noun=per_solid([NOUNS.index(t.noun) for _, _, t in things]).long().to(**to),
-        colour=table[:, 19:22].to(**to),
-        colour2=table[:, 22:25].to(**to),
-        texture=table[:, 25].long().to(**to),
-        parameters=table[:, 26:28].to(**to),
-        shiny=per_solid([float(t.material == "shiny") for _, _, t in things]).to(**to),
-        camera=torch.tensor([c[0] for c in cameras], **to),
-        axes=torch.tensor([c[1:] for c in cameras], **to),
-        reach=torch.tensor([math.tan(s.camera.fov / 2) for s in scenes], **to),
-        light=torch.tensor([light_direction(s) for s in scenes], **to),
-        strength=torch.tensor([s.light.strength for s in scenes], **to),
-        surface=torch.tensor([SURFACES.index(s.surface) for s in scenes], **to),
-        backdrop=torch.tensor([BACKDROPS.index(s.backdrop) for s in scenes], **to),
+        solids=world_solids(table, axes, things, per_solid),
+        first=[0, *torch.bincount(scene_of, minlength=len(scenes)).cumsum(0).tolist()],
+        thing=per_solid([k for _, k, _ in placed]).long(),
+        noun=per_solid([NOUNS.index(t.noun) for t in things]).long(),
+        colour=table[:, 19:22],
+        colour2=table[:, 22:25],
+        texture=table[:, 25].long(),
+        parameters=table[:, 26:28],
+        shiny=per_solid([float(t.material == "shiny") for t in things]),
+        camera=torch.tensor([c[0] for c in cameras], device=device),
+        axes=torch.tensor([c[1:] for c in cameras], device=device),
+        reach=torch.tensor([math.tan(s.camera.fov / 2) for s in scenes], device=device),
+        light=torch.tensor([light_direction(s) for s in scenes], device=device),
+        strength=torch.tensor([s.light.strength for s in scenes], device=device),
+        surface=torch.tensor([SURFACES.index(s.surface) for s in scenes], device=device),
+        backdrop=torch.tensor([BACKDROPS.index(s.backdrop) for s in scenes], device=device),
+    )
+
+
+def world_solids(
+    table: Tensor,
+    axes: Tensor,
+    things: Sequence[Thing],
+    per_solid: Callable[[Sequence[float]], Tensor],
+) -> Solids:
+    """Figures' numbers [N, 28] and axes [N, 3, 3] moved to where the things stand."""
+    scale = per_solid([t.scale for t in things])
+    turned = turn_about_z(per_solid([t.heading for t in things]))
+    centre = torch.einsum("nij,nj->ni", turned, table[:, 0:3]) * scale[:, None]
+    centre[:, 0] += per_solid([t.x for t in things])
+    centre[:, 1] += per_solid([t.y for t in things])
+    return Solids(
+        centre=centre,
+        half=table[:, 3:6] * scale[:, None],
+        axes=turned @ axes,
+        quadric=table[:, 6:11],
+        lo=table[:, 11:14],
+        hi=table[:, 14:17],
+        hole=table[:, 17],
+        radius=table[:, 18] * scale,
     )
 
 

@@ -66,9 +66,7 @@ def rendered(
     target = Path(folder) / f"v{WORLD_VERSION}-{split}-{size}-{count}"
     if not (target / "done.json").exists():
         write(target, split, count, size, device, processes or os.cpu_count() or 1)
-    arrays = {
-        name: np.load(target / f"{name}.npy", mmap_mode="r") for name in ("images", *MAPS)
-    }
+    arrays = {name: np.load(target / f"{name}.npy", mmap_mode="r") for name in ("images", *MAPS)}
     return RenderedScenes(split=split, **arrays)
 
 

@@ -62,7 +62,7 @@ def jittered_square(box: Box, size: int, rng: random.Random, grow: tuple[float, 
 
 
 def resize_image(image: np.ndarray, box: Box, side: int) -> Tensor:
-    """The part of a uint8 picture [H, W, 3] inside the box as float32 [3, side, side] in [-1, 1]."""
+    """The part of uint8 [H, W, 3] inside the box as float32 [3, side, side] in [-1, 1]."""
     x0, y0, x1, y1 = box
     part = torch.from_numpy(image[y0:y1, x0:x1].copy()).permute(2, 0, 1)[None].float()
     if part.shape[-1] != side:
@@ -150,7 +150,7 @@ def edit_region(footprint: Tensor, other: Tensor, rng: random.Random) -> Tensor:
     """A region bool [S, S] that an editor may be given to paint the thing into; it holds all of it.
 
     The grown footprint, its box or ellipse, or joined with the shape of `other`, the thing that may
-    have stood there before: a mask that were always the silhouette would tell the network the answer.
+    have stood there before: were the mask always the silhouette, it would tell the answer.
     """
     side = footprint.shape[-1]
     kind = rng.random()
@@ -168,8 +168,8 @@ class InpaintingCrops(Dataset[dict[str, object]]):
     """What a text-conditional inpainting model learns from: {"image", "mask", "text"}.
 
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
-    the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share` shows table
-    alone with one of EMPTY_PROMPTS. Item k is a function of k; `length` is how many there are.
+    the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
+    shows table alone with one of EMPTY_PROMPTS. Item k is a function of k alone.
     """
 
     def __init__(
@@ -205,9 +205,7 @@ class InpaintingCrops(Dataset[dict[str, object]]):
             text = ""
         return {"image": image, "mask": mask[None].float(), "text": text}
 
-    def empty_place(
-        self, scene: int, shape: Tensor, rng: random.Random
-    ) -> tuple[Tensor, Tensor]:
+    def empty_place(self, scene: int, shape: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:
         """A crop and a region of it where nothing stands and no shadow falls."""
         size = self.scenes.images.shape[1]
         side = rng.randint(48, 80)
@@ -218,4 +216,3 @@ class InpaintingCrops(Dataset[dict[str, object]]):
         if not (dilate(shape, 3) & free).any():
             shape = torch.ones_like(shape)
         return resize_image(self.scenes.images[scene], box, self.side), dilate(shape, 3) & free
-

@@ -1,7 +1,7 @@
-"""The twenty-four figurines, each a list of solids about one unit high that stands on z = 0 facing −y.
+"""The twenty-four figurines: lists of solids about one unit high, on z = 0, facing −y.
 
-It knows no camera, light or place. The thing's colour is `main`; what makes it recognisable (a stem,
-wheels, eyes) keeps colours of its own, and turns to another where it would not show on `main`.
+It knows no camera, light or place. The thing's colour is `main`; what makes it recognisable (a
+stem, wheels, eyes) has colours of its own, and others where these would not show on `main`.
 """
 
 from collections.abc import Callable
@@ -143,7 +143,9 @@ def bottle(main: Vector, tone: int) -> list[Solid]:
 def book(main: Vector, tone: int) -> list[Solid]:
     title = contrast(main, (0.95, 0.82, 0.35), (0.25, 0.2, 0.5))
     return [
-        block((0.02, 0.02, 0.17), (0.53, 0.39, 0.115), CREAM, texture=PAGES, colour2=(0.75, 0.7, 0.6)),
+        block(
+            (0.02, 0.02, 0.17), (0.53, 0.39, 0.115), CREAM, texture=PAGES, colour2=(0.75, 0.7, 0.6)
+        ),
         block((0, 0, 0.03), (0.58, 0.43, 0.03), main),
         block((0, 0, 0.315), (0.58, 0.43, 0.03), main),
         block((-0.55, 0, 0.17), (0.03, 0.43, 0.15), shade(main, -0.25)),
@@ -401,7 +403,8 @@ def snowman(main: Vector, tone: int) -> list[Solid]:
         cone((0, 0, 1.06), (0.25, 0.25, 0.02), (0.14, 0.14, 0.17), top=1),
         cone((0, 0, 1.15), (0.16, 0.16, 0.09), (0.14, 0.14, 0.17), top=1),
         *[ball((x, -0.165, 0.98), (0.035,) * 3, coal) for x in (-0.08, 0.08)],
-        *[ball((0, y, z), (0.04,) * 3, coal) for y, z in ((-0.255, 0.66), (-0.25, 0.54), (-0.36, 0.34))],
+        *[ball((0, y, z), (0.04,) * 3, coal)
+          for y, z in ((-0.255, 0.66), (-0.25, 0.54), (-0.36, 0.34))],
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The one solid that every figurine is built of, and where rays meet it; it knows no scene and no colour.
+"""The one solid that every figurine is built of, and where rays meet it; it knows no scene.
 
 A solid is a quadric cut by a box: in its own coordinates p = (x, y, z)
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 Vector = tuple[float, float, float]
+Quadric = tuple[float, float, float, float, float]
 PLAIN, PATCHES, BAND, TAPE, PAGES, SPECKLE = range(6)
 FAR = 1e6
 
@@ -28,7 +29,7 @@ class Solid:
     centre: Vector
     half: Vector
     colour: Vector
-    quadric: tuple[float, float, float, float, float]
+    quadric: Quadric
     lo: Vector = (-1.0, -1.0, -1.0)
     hi: Vector = (1.0, 1.0, 1.0)
     turn: Vector = (0.0, 0.0, 0.0)
@@ -38,7 +39,7 @@ class Solid:
     parameters: tuple[float, float] = field(default=(0.0, 0.0))
 
 
-def frustum_quadric(top: float, kx: float = 1.0, ky: float = 1.0) -> tuple[float, ...]:
+def frustum_quadric(top: float, kx: float = 1.0, ky: float = 1.0) -> Quadric:
     """Radius 1 at z = −1 and `top` at z = 1: a cylinder for 1, a cone for 0."""
     return kx, ky, ((1 + top) / 2) ** 2, -(1 - top * top) / 2, ((1 - top) / 2) ** 2
 

@@ -1,7 +1,7 @@
 """Ray tracing of scenes: batched, deterministic, the same code on CPU and GPU; it knows no words.
 
-Four rays a pixel; each of the four samples sees the lamp from a slightly different side, which
-softens shadows. Rays are matched to solids by bounding balls first, and only those pairs are traced.
+Four rays a pixel; each of them sees the lamp from a slightly different side, which softens
+shadows. Rays are matched to solids by bounding balls first, and only those pairs are traced.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lr_edit.tabletop.assembly import Assembly, assemble
 from lr_edit.tabletop.primitives import FAR, intersect, normals
-from lr_edit.tabletop.scene import BACKDROPS, SURFACES, Scene
+from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.shading import lit, solid_albedo
 from lr_edit.tabletop.textures import atlas, sample_tiles
 

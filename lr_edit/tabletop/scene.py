@@ -1,7 +1,7 @@
 """A tabletop scene as plain values, and how one is sampled; it knows nothing about pixels or words.
 
-World units: a large figurine is about 1.3 high; the table is the plane z = 0, x points right and y away
-from the camera when its azimuth is 0.
+World units: a large figurine is about 1.3 high; the table is the plane z = 0, x points right and
+y away from the camera when its azimuth is 0.
 """
 
 import math
@@ -85,9 +85,7 @@ class Camera:
         ca, sa = math.cos(self.azimuth), math.sin(self.azimuth)
         ce, se = math.cos(self.elevation), math.sin(self.elevation)
         forward = (sa * ce, ca * ce, -se)
-        position = tuple(
-            t - self.distance * f for t, f in zip(self.TARGET, forward, strict=True)
-        )
+        position = tuple(t - self.distance * f for t, f in zip(self.TARGET, forward, strict=True))
         return position, (ca, -sa, 0.0), (sa * se, ca * se, ce), forward
 
     def project(self, point: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -19,7 +19,7 @@ ICOSAHEDRON = [
 
 
 def solid_albedo(assembly: Assembly, solid: Tensor, points: Tensor) -> Tensor:
-    """Colours [N, 3] in [0, 1] at world points on solids [N]: the first, or the texture's second."""
+    """Colours [N, 3] in [0, 1] at world points on solids [N]: or the texture's second."""
     p = to_own(assembly.solids[solid], points)
     u, v = assembly.parameters[solid].unbind(-1)
     x, y, z = p.unbind(-1)

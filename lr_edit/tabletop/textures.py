@@ -16,7 +16,7 @@ SIDE = 256
 
 
 def noise(cells: tuple[int, int], seed: int, octaves: int = 4) -> Tensor:
-    """Tileable value noise [S, S] in about [0, 1]; cells: (rows, columns) of the coarsest octave."""
+    """Tileable value noise [S, S] in [0, 1]; cells: (rows, columns) of the coarsest octave."""
     generator = torch.Generator().manual_seed(seed)
     total, amplitude, norm = torch.zeros(SIDE, SIDE), 1.0, 0.0
     for octave in range(octaves):
@@ -43,7 +43,8 @@ def ramp(value: Tensor, dark: tuple[float, ...], light: tuple[float, ...]) -> Te
 def coordinates() -> tuple[Tensor, Tensor]:
     """Rows and columns of a tile, each [S, S] in [0, 1)."""
     line = torch.arange(SIDE) / SIDE
-    return torch.meshgrid(line, line, indexing="ij")
+    rows, columns = torch.meshgrid(line, line, indexing="ij")
+    return rows, columns
 
 
 def wood() -> Tensor:
@@ -77,7 +78,9 @@ def grass() -> Tensor:
 def sand() -> Tensor:
     """Warm grains over soft ripples."""
     rows, columns = coordinates()
-    ripple = 0.5 + 0.5 * torch.sin(2 * torch.pi * (6 * rows + 1.2 * noise((3, 3), 41) + 0 * columns))
+    ripple = 0.5 + 0.5 * torch.sin(
+        2 * torch.pi * (6 * rows + 1.2 * noise((3, 3), 41) + 0 * columns)
+    )
     return ramp(
         0.5 * noise((64, 64), 42, 2) + 0.35 * ripple, (0.66, 0.53, 0.34), (0.95, 0.85, 0.64)
     )

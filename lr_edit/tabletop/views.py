@@ -84,9 +84,7 @@ class CaptionedViews(Dataset[dict[str, Any]]):
             mask = edit_region(crop.footprint, crop.body, rng)
         return crop.image * mask, crop.thing
 
-    def masked_picture(
-        self, scene: int, instance: int, rng: random.Random
-    ) -> tuple[Tensor, Thing]:
+    def masked_picture(self, scene: int, instance: int, rng: random.Random) -> tuple[Tensor, Thing]:
         """The whole picture with everything but the thing in gray."""
         size = self.scenes.images.shape[1]
         image = resize_image(self.scenes.images[scene], (0, 0, size, size), self.side)
@@ -96,7 +94,7 @@ class CaptionedViews(Dataset[dict[str, Any]]):
 
 
 def spoil(image: Tensor, rng: random.Random) -> Tensor:
-    """Now and then blurred or noisy, as the clean picture is that a diffusion model expects midway."""
+    """Now and then blurred or noisy, like the clean pictures that a sampler expects midway."""
     kind = rng.random()
     if kind < 0.2:
         return gaussian_blur(image, [9, 9], [rng.uniform(0.5, 2.2)] * 2)

@@ -30,7 +30,7 @@ def model_config(vocabulary: int, width: int, layers: int, text_layers: int) -> 
 
 
 def truth(said: Tensor, facts: Tensor) -> Tensor:
-    """bool [C, I]: whether caption c, stating [C, 3] with −1 for open, is true of image i [I, 3]."""
+    """bool [C, I]: whether caption c, stating [C, 3] with −1 open, is true of image i [I, 3]."""
     agree = (said[:, None] == facts[None]) | (said[:, None] < 0)
     return agree.all(-1)
 

@@ -29,8 +29,9 @@ class TabletopData(LightningDataModule):
     """Samples of `dataset` from tabletop scenes, endless and resumable at any epoch's end.
 
     dataset: called as dataset(scenes, length). train_scenes, validation_scenes: how many scenes
-    are rendered, at `size` pixels, on `device` ("cpu" uses all cores). batch_size: samples a step.
-    steps_per_epoch: an epoch is this many steps. workers: processes that prepare samples.
+    (and test_scenes) are rendered, at `size` pixels, on `device` ("cpu" uses all cores).
+    batch_size: samples a step. steps_per_epoch: an epoch is this many steps. train_split: the
+    seeds to learn from. workers: processes that prepare samples.
     """
 
     def __init__(
@@ -45,27 +46,36 @@ class TabletopData(LightningDataModule):
         workers: int = 0,
         device: str = "cpu",
         folder: str = ".cache/tabletop",
+        train_split: str = "train",
+        test_scenes: int = 512,
+        test_samples: int = 2048,
     ) -> None:
         super().__init__()
         self.dataset = dataset
-        self.counts = {"train": train_scenes, "validation": validation_scenes}
+        self.train_split = train_split
+        self.counts = {
+            train_split: train_scenes, "validation": validation_scenes, "test": test_scenes,
+        }  # fmt: skip
+        self.test_samples = test_samples
         self.size, self.batch_size, self.steps_per_epoch = size, batch_size, steps_per_epoch
         self.validation_samples, self.workers = validation_samples, workers
         self.device, self.folder = device, folder
 
     def scenes(self, split: str) -> RenderedScenes:
-        """The rendered scenes of "train" or "validation"."""
+        """The rendered scenes of a split, "train" for one."""
         return rendered(split, self.counts[split], self.size, self.folder, self.device)
 
     def prepare_data(self) -> None:
-        for split in self.counts:
+        stage = self.trainer.state.fn if self.trainer else "fit"
+        for split in ("test",) if stage == "test" else (self.train_split, "validation"):
             self.scenes(split)
 
     def setup(self, stage: str) -> None:
-        self.train = self.dataset(self.scenes("train"), 2**40)
-        self.validation = self.dataset(
-            self.scenes("validation"), self.validation_samples
-        )
+        if stage == "test":
+            self.test = self.dataset(self.scenes("test"), self.test_samples)
+            return
+        self.train = self.dataset(self.scenes(self.train_split), 2**40)
+        self.validation = self.dataset(self.scenes("validation"), self.validation_samples)
 
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
@@ -78,6 +88,9 @@ class TabletopData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self.loader(self.validation, Consecutive(0, self.validation_samples))
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self.loader(self.test, Consecutive(0, self.test_samples))
 
     def loader(self, dataset: Dataset[Any], sampler: Sampler[int]) -> DataLoader[Any]:
         """Batches in the sampler's order."""

@@ -41,10 +41,11 @@ class DiffusionRecipe(Recipe):
             self.network.load_folder(start)
         self.network.to(memory_format=torch.channels_last)
         self.outside = outside
-        self.scheduler = DDPMScheduler(
+        self.scheduler: Any = DDPMScheduler(
             1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
             clip_sample=False,
         )  # fmt: skip
+        self.alphas: Tensor
         self.register_buffer("alphas", self.scheduler.alphas_cumprod.clone(), persistent=False)
 
     def loss(self, batch: dict[str, Any], generator: torch.Generator) -> Tensor:
@@ -56,9 +57,7 @@ class DiffusionRecipe(Recipe):
         alpha_bar = self.alphas[t][:, None, None, None]
         condition = self.network.encode_tokens(self.tokens(batch["text"]))
         predicted = self.network(add_noise(image, noise, alpha_bar), t, condition, image, mask)
-        return region_mse(
-            predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside
-        )
+        return region_mse(predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside)
 
     def tokens(self, texts: list[str]) -> Tensor:
         """Token ids [B, L] of the prompts."""

@@ -15,7 +15,7 @@ def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def region_mse(prediction: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:
-    """Squared error [B] averaged with weight 1 inside the mask [B, 1, S, S] and `outside` elsewhere.
+    """Squared error [B], weighted 1 inside the mask [B, 1, S, S] and `outside` elsewhere.
 
     Each sample's weights sum to one, so that small regions count as much as large ones.
     """

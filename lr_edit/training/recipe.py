@@ -1,7 +1,7 @@
 """What every training recipe shares: optimiser, schedule, reproducible noise, and export.
 
-A recipe is a LightningModule that learns one network. Its random numbers depend on (seed, step) alone,
-so that a run that was stopped goes on as it would have. It knows no data set.
+A recipe is a LightningModule that learns one network. Its random numbers depend on (seed, step)
+alone, so that a run that was stopped goes on as it would have. It knows no data set.
 """
 
 from pathlib import Path
@@ -91,7 +91,8 @@ class Recipe(LightningModule):
         self.history = list(checkpoint.get("history", []))
 
     def on_fit_end(self) -> None:
-        if self.output and self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+        trial = getattr(self.trainer, "fast_dev_run", False)
+        if self.output and self.trainer.is_global_zero and not trial:
             self.export(Path(self.output))
 
     def export(self, folder: Path) -> None:

@@ -1,0 +1,37 @@
+# make demo and make test do all their own set-up; VENV=… puts the environment elsewhere.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RECIPES := clip segformer perceptual judge diffusion
+
+.PHONY: demo test lint bench weights clean
+.NOTPARALLEL:
+
+demo: $(READY)  ## ends in an edit: out/demo/sheet.png
+	$(BIN)/python -m lr_edit.demo --output out/demo
+
+test: $(READY)  ## all tests, two at a time
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+bench: $(READY)  ## ratios, measured side by side in one run
+	$(BIN)/python -m lr_edit.evaluation.bench
+
+weights: $(READY)  ## every recipe in order: train, measure, install with its card
+	for name in $(RECIPES); do \
+	  $(BIN)/python train.py fit --config configs/tabletop/$$name.yaml && \
+	  $(BIN)/python -m lr_edit.training.install $$name || exit 1; \
+	done
+
+$(READY): requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+clean:
+	rm -rf out runs .cache .pytest_cache .mypy_cache .ruff_cache
