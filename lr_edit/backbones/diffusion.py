@@ -18,7 +18,7 @@ from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
 
-_FILES = ("*.json", "*.txt", "*.safetensors")
+_FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
 
 
 class UNetDiffusion(Diffusion):

@@ -51,13 +51,12 @@ def located(name: str | Path, patterns: Sequence[str] | None = None) -> Path:
 
 
 def _from_hub(name: str, patterns: Sequence[str] | None) -> Path:
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns) if patterns else None))
-    except (OSError, HTTPError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
+    except (OSError, HfHubHTTPError, ValueError) as error:
         raise UserError(
             f"missing weights: {name!r} is no folder here, and the Hugging Face hub did not give "
             f"it ({type(error).__name__}); check the name and the network, or give a folder"
@@ -65,8 +64,12 @@ def _from_hub(name: str, patterns: Sequence[str] | None) -> Path:
 
 
 @contextmanager
-def loading(folder: str | Path) -> Iterator[None]:
-    """What fails inside because of a folder's files becomes a UserError that names the folder."""
+def loading(
+    name: str | Path,
+    fault: str = "damaged weights",
+    remedy: str = "reinstall or run make weights",
+) -> Iterator[None]:
+    """What a library raises inside because of the files called `name` becomes a UserError."""
     from safetensors import SafetensorError
 
     try:
@@ -75,10 +78,7 @@ def loading(folder: str | Path) -> Iterator[None]:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"damaged weights: {str(folder)!r} cannot be loaded ({reason}); "
-            "reinstall or run make weights"
-        ) from error
+        raise UserError(f"{fault}: {str(name)!r} cannot be loaded ({reason}); {remedy}") from error
 
 
 @contextmanager

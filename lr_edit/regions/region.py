@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lr_edit.errors import UserError
+
 
 @dataclass(frozen=True)
 class Alternative:
@@ -36,5 +38,12 @@ class RegionProposer(ABC):
     def propose(self, image: Tensor, phrase: str) -> Region:
         """The region of `phrase` in image [1, 3, H, W] in [-1, 1].
 
-        Raises UserError when the phrase is empty or unusable.
+        Raises UserError when the phrase is empty or unusable, where it matters.
         """
+
+
+def checked_phrase(phrase: str) -> str:
+    """The phrase without blanks around it; UserError when nothing is left."""
+    if not phrase.strip():
+        raise UserError("the phrase is empty: say what to find, such as 'the red apple'")
+    return phrase.strip()

@@ -1,0 +1,185 @@
+"""What every region proposer keeps, and what the SegFormer and CLIP one chooses."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from editor_fakes import LinearClip, box_mask, picture
+from torch import Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder, Segmentation, Segmenter
+from lr_edit.errors import UserError
+from lr_edit.regions.fixed import MaskProposer, WholeProposer
+from lr_edit.regions.region import RegionProposer
+from lr_edit.regions.segformer_clip import SegformerClipProposer
+from lr_edit.regions.segments import segments_of
+
+HEIGHT, WIDTH = 32, 48
+RED, GREEN, BLUE = (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)
+
+
+class ColourSegmenter(Segmenter):
+    """Red and green pixels are things, all others the table."""
+
+    def segment(self, images: Tensor) -> Segmentation:
+        things = (images[:, 0] > 0.5) | (images[:, 1] > 0.5)
+        return Segmentation(things.long(), ("table", "thing"))
+
+
+class ColourClip(ImageTextEncoder):
+    """The embedding of a picture is its mean colour over black, of a word that colour."""
+
+    def __init__(self) -> None:
+        self.calls: list[Tensor] = []
+
+    @property
+    def logit_scale(self) -> float:
+        return 10.0
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        self.calls.append(images)
+        return torch.nn.functional.normalize((images + 1).mean((2, 3)) + 1e-6, dim=1)
+
+    def encode_text(self, phrases: Sequence[str]) -> Tensor:
+        axes = {"red": 0, "green": 1, "blue": 2}
+        return torch.eye(3)[[axes[phrase.split()[-1]] for phrase in phrases]]
+
+
+def things() -> Tensor:
+    """A blue picture with a red and a green square and a red speck."""
+    image = torch.tensor(BLUE).view(1, 3, 1, 1).repeat(1, 1, HEIGHT, WIDTH)
+    image[..., 4:14, 4:14] = torch.tensor(RED).view(3, 1, 1)
+    image[..., 16:28, 30:42] = torch.tensor(GREEN).view(3, 1, 1)
+    image[..., 1, 46] = torch.tensor(RED).view(3)
+    return image
+
+
+def segformer_clip(**options: object) -> SegformerClipProposer:
+    return SegformerClipProposer(ColourSegmenter(), ColourClip(), **options)  # type: ignore[arg-type]
+
+
+PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
+    "mask": lambda: MaskProposer(box_mask(HEIGHT, WIDTH, 3, 4, 20, 21)),
+    "whole": WholeProposer,
+    "segformer-clip": segformer_clip,
+    "segformer-clip, as published": lambda: segformer_clip(connected=False),
+    "segformer-clip, crops": lambda: segformer_clip(crop=True),
+}
+READERS = [name for name in PROPOSERS if name.startswith("segformer")]
+
+
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_regions_are_well_formed(name: str) -> None:
+    image = things()
+    before = image.clone()
+    region = PROPOSERS[name]().propose(image, "the red")
+    assert torch.equal(image, before)
+    assert region.present and 0 <= region.confidence <= 1
+    assert region.alternatives and torch.equal(region.alternatives[0].mask, region.mask)
+    assert region.confidence == pytest.approx(region.alternatives[0].score)
+    scores = [alternative.score for alternative in region.alternatives]
+    assert scores == sorted(scores, reverse=True) and sum(scores) <= 1 + 1e-5
+    for alternative in region.alternatives:
+        mask = alternative.mask
+        assert mask.shape == (1, 1, HEIGHT, WIDTH) and mask.dtype == torch.float32
+        assert mask.min() >= 0 and 0 < mask.max() <= 1 and not mask.requires_grad
+        assert alternative.label
+
+
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_proposing_twice_gives_the_same(name: str) -> None:
+    proposer, image = PROPOSERS[name](), things()
+    first, second = proposer.propose(image, "the red"), proposer.propose(image, "the red")
+    assert torch.equal(first.mask, second.mask) and first.confidence == second.confidence
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("phrase", ["", "   ", "\n"])
+def test_empty_phrases_are_told(name: str, phrase: str) -> None:
+    with pytest.raises(UserError, match="phrase is empty"):
+        PROPOSERS[name]().propose(things(), phrase)
+
+
+@pytest.mark.parametrize("crop", [False, True])
+@pytest.mark.parametrize(
+    ("phrase", "expected"), [("the red", (4, 4, 14, 14)), ("the green", (30, 16, 42, 28))]
+)
+def test_clip_picks_the_segment_that_fits(
+    crop: bool, phrase: str, expected: tuple[int, int, int, int]
+) -> None:
+    region = segformer_clip(crop=crop).propose(things(), phrase)
+    assert torch.equal(region.mask, box_mask(HEIGHT, WIDTH, *expected))
+    assert [a.label for a in region.alternatives].count("thing") == 2
+    assert region.confidence > 0.5
+
+
+def test_scores_are_the_softmax_of_scaled_cosines() -> None:
+    region = segformer_clip().propose(things(), "green")
+    expected = torch.softmax(torch.tensor([10.0, 0.0, 0.0]), 0)
+    found = torch.tensor([alternative.score for alternative in region.alternatives])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+    softer = segformer_clip(temperature=1.0).propose(things(), "green")
+    assert softer.confidence == pytest.approx(2.71828 / (2.71828 + 2), abs=1e-3)
+
+
+def test_all_segments_go_through_clip_in_one_call_black_outside() -> None:
+    clip = ColourClip()
+    SegformerClipProposer(ColourSegmenter(), clip).propose(things(), "red")
+    (shown,) = clip.calls
+    assert shown.shape == (3, 3, HEIGHT, WIDTH)
+    outside = shown.amax(1) == -1
+    assert outside.sum(dim=(1, 2)).tolist().count(HEIGHT * WIDTH - 100) == 1
+
+
+def test_fill_is_what_clip_sees_outside() -> None:
+    clip = ColourClip()
+    SegformerClipProposer(ColourSegmenter(), clip, fill=0.0).propose(things(), "red")
+    assert (clip.calls[0][:, :, 1, 46] == 0).all()
+
+
+def test_whole_classes_as_published() -> None:
+    region = segformer_clip(connected=False).propose(things(), "red")
+    assert {a.label for a in region.alternatives} == {"table", "thing"}
+    assert len(region.alternatives) == 2
+
+
+def test_nothing_large_enough_means_not_present() -> None:
+    region = segformer_clip(minimum=1.1).propose(things(), "red")
+    assert not region.present and region.alternatives == () and region.confidence == 0
+    assert region.mask.shape == (1, 1, HEIGHT, WIDTH) and region.mask.sum() == 0
+
+
+def test_large_pictures_are_reduced_for_clip_and_masks_are_not() -> None:
+    image = torch.nn.functional.interpolate(things(), scale_factor=32, mode="nearest")
+    clip = ColourClip()
+    region = SegformerClipProposer(ColourSegmenter(), clip).propose(image, "green")
+    assert max(clip.calls[0].shape[-2:]) == 512
+    assert region.mask.shape == (1, 1, 32 * HEIGHT, 32 * WIDTH)
+    assert region.mask.sum() == 12 * 12 * 32 * 32
+
+
+def test_segments_cover_the_picture_once() -> None:
+    labels = torch.randint(0, 3, (1, 20, 24), generator=torch.Generator().manual_seed(0))
+    for connected in (True, False):
+        segments = segments_of(Segmentation(labels, ("a", "b", "c")), connected, minimum=0.0)
+        assert torch.equal(sum(s.mask.long() for s in segments), torch.ones(20, 24).long())
+        for segment in segments:
+            assert len(labels[0][segment.mask].unique()) == 1
+
+
+def test_masks_that_do_not_fit_are_told() -> None:
+    with pytest.raises(UserError, match=r"12x10.*24x24"):
+        MaskProposer(torch.ones(1, 1, 10, 12)).propose(picture(), "")
+    with pytest.raises(UserError, match="selects nothing"):
+        MaskProposer(torch.zeros(1, 1, 24, 24)).propose(picture(), "")
+
+
+def test_given_masks_stay_as_they_are() -> None:
+    soft = box_mask(24, 24, 2, 2, 9, 9) * 0.4
+    assert torch.equal(MaskProposer(soft).propose(picture(), "").mask, soft)
+    assert WholeProposer().propose(picture(), "").mask.sum() == 24 * 24
+
+
+def test_a_real_clip_may_stand_in_for_the_fake() -> None:
+    region = SegformerClipProposer(ColourSegmenter(), LinearClip()).propose(things(), "a thing")
+    assert len(region.alternatives) == 3
