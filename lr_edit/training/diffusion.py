@@ -41,12 +41,13 @@ class DiffusionRecipe(Recipe):
             self.network.load_folder(start)
         self.network.to(memory_format=torch.channels_last)
         self.outside = outside
-        self.scheduler: Any = DDPMScheduler(
+        scheduler: Any = DDPMScheduler(
             1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
             clip_sample=False,
         )  # fmt: skip
+        self.scheduler = scheduler
         self.alphas: Tensor
-        self.register_buffer("alphas", self.scheduler.alphas_cumprod.clone(), persistent=False)
+        self.register_buffer("alphas", scheduler.alphas_cumprod.clone(), persistent=False)
 
     def loss(self, batch: dict[str, Any], generator: torch.Generator) -> Tensor:
         """The region-weighted error of v [B], at random times and noises."""

@@ -4,6 +4,7 @@ A recipe is a LightningModule that learns one network. Its random numbers depend
 alone, so that a run that was stopped goes on as it would have. It knows no data set.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Recipe(LightningModule):
         self.learning_rate, self.warmup, self.decay = learning_rate, warmup, decay
         self.weight_decay, self.noise_seed, self.output = weight_decay, seed, output
         self.history: list[tuple[int, float]] = []
+        self.seconds_before, self.began = 0.0, time.monotonic()
 
     def generator(self, device: torch.device | str | None = None) -> torch.Generator:
         """Random numbers of this step."""
@@ -86,9 +88,11 @@ class Recipe(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        checkpoint["seconds"] = self.seconds_before + time.monotonic() - self.began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint.get("history", []))
+        self.seconds_before = checkpoint.get("seconds", 0.0)
 
     def on_fit_end(self) -> None:
         trial = getattr(self.trainer, "fast_dev_run", False)

@@ -1,0 +1,104 @@
+"""python -m lr_edit.training.install NAME: measure a trained run and ship it where it is better.
+
+The run's folder (runs/tabletop/NAME) holds weights/ and Lightning's checkpoints; the shipped one is
+lr_edit/tabletop/weights/NAME, with a model card.
+"""
+
+import argparse
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lr_edit.backbones.checks import read_card, write_card
+from lr_edit.backbones.folders import ROOT, replacing_folder
+from lr_edit.errors import UserError
+from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
+
+WEIGHTS = ROOT / "lr_edit/tabletop/weights"
+
+
+def run_facts(run: Path) -> dict[str, Any]:
+    """Steps, seconds and loss curve that the newest checkpoint of a run tells."""
+    checkpoint = torch.load(
+        run / "checkpoints/last.ckpt", map_location="cpu", weights_only=True, mmap=True
+    )
+    parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
+    return {
+        "parameters": parameters,
+        "steps": checkpoint["global_step"],
+        "history": checkpoint["history"],
+        "seconds": checkpoint.get("seconds", 0.0),
+    }
+
+
+def draw_curve(history: list[tuple[int, float]], path: Path) -> None:
+    """A picture of the loss by step."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([step for step, _ in history], [loss for _, loss in history], linewidth=1)
+    axes.set(xlabel="step", ylabel="training loss", yscale="log")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+
+
+def machine() -> str:
+    """The kind of machine, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def install(name: str, run: Path, force: bool = False, machine_kind: str = "") -> bool:
+    """Copy run/weights to the shipped weights with a card, if it measures better; say both.
+
+    Raises UserError when the run holds no weights.
+    """
+    new, shipped = run / "weights", WEIGHTS / name
+    if not new.is_dir():
+        raise UserError(f"{new}: no such folder, expected trained weights; run train.py fit first")
+    figures = MEASURES[name](str(new.absolute()))
+    print(f"{name}, trained: {describe_figures(figures)}")
+    card = read_card(shipped) if shipped.is_dir() else None
+    before = (card or {}).get("figures", {}).get(DECISIVE[name])
+    print(f"{name}, shipped: {DECISIVE[name]} {before}")
+    if before is not None and figures[DECISIVE[name]] <= before and not force:
+        print(f"{name}: the shipped weights stay")
+        return False
+    facts = run_facts(run)
+    with replacing_folder(shipped) as place:
+        shutil.copytree(new, place, dirs_exist_ok=True)
+        draw_curve(facts.pop("history"), place / "loss.png")
+    write_card(
+        shipped, name=f"tabletop {name}", **facts, machine=machine_kind or machine(),
+        curve="loss.png", recipe=f"configs/tabletop/{name}.yaml",
+        command=f"python train.py fit --config configs/tabletop/{name}.yaml", figures=figures,
+    )  # fmt: skip
+    print(f"{name}: installed in {shipped.relative_to(ROOT)}")
+    return True
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure trained weights and ship them if better.")
+    parser.add_argument("name", choices=sorted(MEASURES))
+    parser.add_argument("--run", type=Path, help="default: runs/tabletop/NAME")
+    parser.add_argument("--force", action="store_true", help="ship them even if no better")
+    parser.add_argument("--machine", default="", help="where they were trained, for the card")
+    values = parser.parse_args()
+    run = values.run or ROOT / "runs/tabletop" / values.name
+    try:
+        install(values.name, run, values.force, values.machine)
+    except UserError as error:
+        print(f"install: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
