@@ -9,9 +9,12 @@ from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.editors.pixel import PixelEditor
 from lr_edit.editors.window import Window, match_color, open_window
 from lr_edit.errors import UserError
-from lr_edit.guidance.augment import AugmentOptions
-from lr_edit.guidance.terms import NO_GUIDANCE, GuidanceWeights
-from lr_edit.guidance.views import ViewOptions
+from lr_edit.guidance.options import (
+    NO_GUIDANCE,
+    AugmentOptions,
+    GuidanceWeights,
+    ViewOptions,
+)
 
 FAST = SamplingOptions(steps=3)
 
@@ -297,6 +300,12 @@ def test_a_weight_without_its_network_is_a_users_mistake():
         PixelEditor(GaussianDiffusion(), LinearClip(), None)
 
 
+@pytest.mark.parametrize("wrong", [{"steps": 2000}, {"timesteps": (1000, 5)}])
+def test_steps_beyond_the_models_schedule_are_told_before_any_edit(wrong):
+    with pytest.raises(UserError, match="steps"):
+        editor(sampling=SamplingOptions(**wrong))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -321,3 +330,29 @@ def test_impossible_sampling_is_a_users_mistake(wrong):
 def test_impossible_windows_are_a_users_mistake(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         WindowOptions(**wrong)
+
+
+def test_a_config_file_can_build_the_editor():
+    from jsonargparse import ArgumentParser
+
+    config = """
+    editor:
+      diffusion: {class_path: editor_fakes.GaussianDiffusion, init_args: {size: 24}}
+      clip: {class_path: editor_fakes.LinearClip}
+      weights: {clip: 500, lpips: 0}
+      sampling: {solver: ddpm, steps: 50, timesteps: [900, 40]}
+      window: {grow: 3}
+      views: {fill: source}
+      augment: {copies: 2}
+      distance: cosine
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(PixelEditor, "editor")
+    build = parser.instantiate_classes(parser.parse_string(config)).editor
+    assert build.weights == GuidanceWeights(clip=500, lpips=0)
+    assert build.sampling == SamplingOptions(solver="ddpm", steps=50, timesteps=(900, 40))
+    assert build.window == WindowOptions(grow=3)
+    assert build.views == ViewOptions(fill="source")
+    assert build.augment == AugmentOptions(copies=2)
+    result = build.edit(picture(), box_mask(24, 24, 6, 8, 16, 18), "a dog", seeds=[1])
+    assert set(result.losses) == {"clip", "l2"}

@@ -35,19 +35,17 @@ from lr_edit.editors.sampling import (
 from lr_edit.editors.schedulers import Solver, trailing_timesteps
 from lr_edit.editors.window import Window, close_window, match_color, open_window
 from lr_edit.errors import UserError
-from lr_edit.guidance.augment import AugmentOptions, homographies
+from lr_edit.guidance.augment import homographies
+from lr_edit.guidance.options import AugmentOptions, Distance, GuidanceWeights, ViewOptions
 from lr_edit.guidance.terms import (
     ClipTerm,
-    Distance,
     GuidanceTerm,
-    GuidanceWeights,
     L2Term,
     LpipsTerm,
     RangeTerm,
     TextCache,
     weighted_sum,
 )
-from lr_edit.guidance.views import ViewOptions
 
 _LARGEST_SEED = 2**32 - 1  # torch's CPU generator uses no more bits than that
 
@@ -93,6 +91,7 @@ class PixelEditor(Editor):
                     f"network for it; set weights.{name} to 0"
                 )
         self._text = TextCache(clip) if clip is not None else None
+        self._solver()  # impossible steps are told now, and importing diffusers is no part of an edit
 
     def edit(
         self,

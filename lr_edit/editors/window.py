@@ -69,7 +69,10 @@ def close_window(image: Tensor, patches: Tensor, window: Window) -> tuple[Tensor
 
     Where the weight is 0 a picture equals the image exactly, whatever the patch holds.
     """
-    empty = image.new_zeros(1, 1, *image.shape[2:])
-    weight = paste(empty, window.weight, window.box).clamp(0, 1)
-    painted = paste(image, patches, window.box)
-    return torch.where(weight > 0, image + weight * (painted - image), image), weight
+    x0, y0, x1, y1 = window.box
+    area = (..., slice(max(y0, 0), y1), slice(max(x0, 0), x1))
+    weight = paste(image.new_zeros(1, 1, *image.shape[2:]), window.weight, window.box)
+    pictures = paste(image, patches, window.box)
+    old, new, share = image[area], pictures[area], weight[area]
+    pictures[area] = torch.where(share > 0, old + share * (new - old), old)
+    return pictures, weight
