@@ -6,14 +6,9 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lr_edit.errors import UserError
-from lr_edit.guidance.augment import (
-    AugmentOptions,
-    compose,
-    homographies,
-    square_window,
-    warp,
-)
-from lr_edit.guidance.views import ViewOptions, region_views
+from lr_edit.guidance.augment import compose, homographies, square_window, warp
+from lr_edit.guidance.options import AugmentOptions, ViewOptions
+from lr_edit.guidance.views import region_views
 
 IDENTITY = torch.eye(3).view(1, 1, 3, 3)
 

@@ -17,11 +17,10 @@ from torch import Tensor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.editors.pixel import PixelEditor
 from lr_edit.editors.window import open_window
-from lr_edit.guidance.augment import AugmentOptions
 from lr_edit.guidance.losses import background_l2, background_lpips
+from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.guidance.score import region_score
-from lr_edit.guidance.terms import ClipTerm, GuidanceWeights, TextCache
-from lr_edit.guidance.views import ViewOptions
+from lr_edit.guidance.terms import ClipTerm, TextCache
 
 ABAR = cosine_schedule().double().tolist()
 SIZE = 24

@@ -14,9 +14,9 @@ from lr_edit.guidance.losses import (
     range_loss,
     spherical_distance,
 )
+from lr_edit.guidance.options import GuidanceWeights
 from lr_edit.guidance.terms import (
     ClipTerm,
-    GuidanceWeights,
     L2Term,
     LpipsTerm,
     RangeTerm,

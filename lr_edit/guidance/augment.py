@@ -7,42 +7,14 @@ Nothing here knows what the views are for.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lr_edit.errors import UserError
+from lr_edit.guidance.options import AugmentOptions
 
 _DRAWS = 7  # random numbers a copy: angle, shift x, shift y, tilt x, tilt y, and two coins
-
-
-@dataclass(frozen=True)
-class AugmentOptions:
-    """How a candidate is shown to CLIP, after Blended Diffusion, section 3.3.
-
-    copies: views a candidate, the first of them plain. degrees: largest rotation. translate:
-    largest shift as a share of the view's side. perspective: largest change of scale between
-    centre and edge, as a share. probability: how often the affine and, independently, the
-    perspective part is applied.
-    """
-
-    copies: int = 4
-    degrees: float = 15.0
-    translate: float = 0.1
-    perspective: float = 0.2
-    probability: float = 0.7
-
-    def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise UserError(
-                f"augment.copies is {self.copies}; give 1 (only the plain view) or more"
-            )
-        if not 0 <= self.perspective <= 0.4:
-            raise UserError(f"augment.perspective is {self.perspective}; give a value in [0, 0.4]")
-        if not 0 <= self.probability <= 1:
-            raise UserError(f"augment.probability is {self.probability}; give a value in [0, 1]")
 
 
 def homographies(options: AugmentOptions, generators: Sequence[Generator]) -> Tensor:

@@ -4,9 +4,10 @@ import torch
 from torch import Generator, Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
-from lr_edit.guidance.augment import AugmentOptions, homographies
+from lr_edit.guidance.augment import homographies
 from lr_edit.guidance.losses import cosine_distance
-from lr_edit.guidance.views import ViewOptions, region_views
+from lr_edit.guidance.options import AugmentOptions, ViewOptions
+from lr_edit.guidance.views import region_views
 
 
 @torch.no_grad()

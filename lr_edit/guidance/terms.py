@@ -4,11 +4,8 @@ A term knows the current clean estimate, the source, the mask and the prompt; it
 timesteps, samplers or gradients.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,43 +19,13 @@ from lr_edit.guidance.losses import (
     range_loss,
     spherical_distance,
 )
-from lr_edit.guidance.views import ViewOptions, region_views
+from lr_edit.guidance.options import Distance, ViewOptions
+from lr_edit.guidance.views import region_views
 
-Distance = Literal["spherical", "cosine"]
 _DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "spherical": spherical_distance,
     "cosine": cosine_distance,
 }
-
-
-@dataclass(frozen=True)
-class GuidanceWeights:
-    """The factors in L = clip * L_CLIP + lpips * L_LPIPS + l2 * L_2 + range * L_range.
-
-    The defaults are those of the Columbia report (1000 each, no range loss). A term of weight 0
-    is not computed at all. Raises UserError on a negative or non-finite weight.
-    """
-
-    clip: float = 1000.0
-    lpips: float = 1000.0
-    l2: float = 1000.0
-    range: float = 0.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(
-                    f"weights.{field.name} is {value}; give a finite number, 0 (term off) or more"
-                )
-
-    @property
-    def active(self) -> bool:
-        """Whether any term is on."""
-        return any(getattr(self, field.name) > 0 for field in fields(self))
-
-
-NO_GUIDANCE = GuidanceWeights(clip=0, lpips=0, l2=0, range=0)
 
 
 class TextCache:

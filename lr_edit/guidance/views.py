@@ -4,39 +4,11 @@ Both see the same square around the region, the same surroundings and, through t
 normalisation; otherwise a ranking judges pictures that guidance never saw.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from lr_edit.errors import UserError
 from lr_edit.guidance.augment import compose, square_window, warp
-
-Fill = Literal["gray", "source"]
-
-
-@dataclass(frozen=True)
-class ViewOptions:
-    """The view of a region.
-
-    side: its resolution in pixels; best CLIP's own input size. context: side of the square over
-    the longer side of the region. fill: what stands outside the region, "gray" for x0 * m as in
-    the Columbia report, or "source" for the picture's own surroundings, as the finished edit will
-    show them.
-    """
-
-    side: int = 64
-    context: float = 1.2
-    fill: Fill = "gray"
-
-    def __post_init__(self) -> None:
-        if self.side < 8:
-            raise UserError(f"views.side is {self.side} pixels; give 8 or more")
-        if not self.context > 0:
-            raise UserError(f"views.context is {self.context}; give a positive number, say 1.2")
-        if self.fill not in ("gray", "source"):
-            raise UserError(f"views.fill is {self.fill!r}; give gray or source")
+from lr_edit.guidance.options import ViewOptions
 
 
 def region_views(
