@@ -16,25 +16,29 @@ Normalize = Literal["unit", "clip", "none"]
 class SamplingOptions:
     """How candidates are sampled and guided.
 
-    solver: ddpm (ancestral), ddim (deterministic) or dpmsolver (DPM-Solver++ 2M).
-    steps: steps really run, whatever the strength.
-    strength: share of the noise schedule that is run: 1 paints from pure noise, less from the
-        noised source.
-    timesteps: an own strictly descending list of timesteps, in place of steps and strength.
-    cfg: classifier-free guidance; 1 the prompt alone, 0 no prompt; models without text ignore it.
-    gradient: where the guidance loss is differentiated: "unet", with respect to x_t through the
-        model, or "straight", with respect to x0 alone (MPGD): cheaper, weaker.
-    guide_on: the loss looks at the "mixture" of x0 and x_t (Blended Diffusion) or at "x0".
-    guidance_scale: how far the gradient moves a sample; times sqrt(1 - abar), the sin(pi t / 2T)
-        of a cosine schedule. With normalize "none" the lambdas set the strength: take 1.
-    normalize: a sample's gradient g becomes "unit" g / rms(g), "clip" g min(1, tau / rms(g)), or
-        stays.
-    tau: the largest rms of "clip".
-    unguided_steps: how many of the last steps go without the loss, which has least to say there.
-    clamp: keep x0 within [-1, 1] at every step.
-    blend: put the noised background back at every step; without it only the final picture is
-        composited.
-    bf16: run the networks in bfloat16 autocast.
+    Attributes:
+        solver: ddpm (ancestral), ddim (deterministic) or dpmsolver (DPM-Solver++ 2M).
+        steps: steps really run, whatever the strength.
+        strength: share of the noise schedule that is run: 1 paints from pure noise, less from the
+            noised source.
+        timesteps: an own strictly descending list of timesteps, in place of steps and strength.
+        cfg: classifier-free guidance; 1 the prompt alone, 0 no prompt; models without text ignore
+            it.
+        gradient: where the guidance loss is differentiated: "unet", with respect to x_t through the
+            model, or "straight", with respect to x0 alone (MPGD): cheaper, weaker.
+        guide_on: the loss looks at the "mixture" of x0 and x_t (Blended Diffusion) or at "x0".
+        guidance_scale: how far the gradient moves a sample; times sqrt(1 - abar), the
+            sin(pi t / 2T) of a cosine schedule. With normalize "none" the lambdas set the strength:
+            take 1.
+        normalize: a sample's gradient g becomes "unit" g / rms(g), "clip" g min(1, tau / rms(g)),
+            or stays.
+        tau: the largest rms of "clip".
+        unguided_steps: how many of the last steps go without the loss, which has least to say
+            there.
+        clamp: keep x0 within [-1, 1] at every step.
+        blend: put the noised background back at every step; without it only the final picture is
+            composited.
+        bf16: run the networks in bfloat16 autocast.
     """
 
     solver: SolverName = "ddim"
@@ -72,12 +76,14 @@ class SamplingOptions:
 class WindowOptions:
     """The square that is cut from the picture, edited at the model's size, and put back.
 
-    context: surroundings on each side, as a share of the region's longer side.
-    minimum: least side in pixels of the picture.
-    grow: how far the region is widened, in pixels at the model's size, so that the old thing's
-        shadow goes with it.
-    feather: width of the soft rim inside the widened region, in pixels at the model's size.
-    match_color: shift the result's colour by how the model missed the source on a ring around it.
+    Attributes:
+        context: surroundings on each side, as a share of the region's longer side.
+        minimum: least side in pixels of the picture.
+        grow: how far the region is widened, in pixels at the model's size, so that the old thing's
+            shadow goes with it.
+        feather: width of the soft rim inside the widened region, in pixels at the model's size.
+        match_color: shift the result's colour by how the model missed the source on a ring around
+            it.
     """
 
     context: float = 0.3

@@ -19,6 +19,12 @@ class GuidanceWeights:
 
     The defaults are those of the Columbia report (1000 each, no range loss). A term of weight 0
     is not computed at all. Raises UserError on a negative or non-finite weight.
+
+    Attributes:
+        clip: pulls what stands in the region towards the prompt.
+        lpips: keeps the background as it looks.
+        l2: keeps the background pixel by pixel.
+        range: keeps the picture within the colours there are.
     """
 
     clip: float = 1000.0
@@ -45,12 +51,13 @@ NO_GUIDANCE = GuidanceWeights(clip=0, lpips=0, l2=0, range=0)
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """The view of a region.
+    """What CLIP is shown of a region.
 
-    side: its resolution in pixels; best CLIP's own input size. context: side of the square over
-    the longer side of the region. fill: what stands outside the region, "gray" for x0 * m as in
-    the Columbia report, or "source" for the picture's own surroundings, as the finished edit will
-    show them.
+    Attributes:
+        side: resolution of the view in pixels; best CLIP's own input size.
+        context: side of the square over the longer side of the region.
+        fill: what stands outside the region, "gray" for x0 * m as in the Columbia report, or
+            "source" for the picture's own surroundings, as the finished edit will show them.
     """
 
     side: int = 64
@@ -68,12 +75,14 @@ class ViewOptions:
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """How a candidate is shown to CLIP, after Blended Diffusion, section 3.3.
+    """How the views that guide are varied, after Blended Diffusion, section 3.3.
 
-    copies: views a candidate, the first of them plain. degrees: largest rotation. translate:
-    largest shift as a share of the view's side. perspective: largest change of scale between
-    centre and edge, as a share. probability: how often the affine and, independently, the
-    perspective part is applied.
+    Attributes:
+        copies: views a candidate, the first of them plain.
+        degrees: largest rotation.
+        translate: largest shift as a share of the view's side.
+        perspective: largest change of scale between centre and edge, as a share.
+        probability: how often the affine and, independently, the perspective part is applied.
     """
 
     copies: int = 4
@@ -96,3 +105,28 @@ class AugmentOptions:
             raise UserError(f"augment.perspective is {self.perspective}; give a value in [0, 0.4]")
         if not 0 <= self.probability <= 1:
             raise UserError(f"augment.probability is {self.probability}; give a value in [0, 1]")
+
+
+@dataclass(frozen=True)
+class RankingOptions:
+    """How finished candidates are put in order; see `ranking.order`.
+
+    Attributes:
+        text: weight of the text agreement, counted in standard deviations among the candidates.
+        seam: weight of the seam, in [0, 1].
+        copies: views of each candidate, other ones than those that guided.
+    """
+
+    text: float = 1.0
+    seam: float = 20.0
+    copies: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("text", "seam"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise UserError(f"ranking.{name} is {value}; give a finite number, 0 (off) or more")
+        if self.copies < 1:
+            raise UserError(
+                f"ranking.copies is {self.copies}; give 1 (only the plain view) or more"
+            )

@@ -1,0 +1,174 @@
+"""edit_image(): two phrases and a picture => region => candidates => a ranked result with figures.
+
+Command line, web page and evaluation all call this. It knows neither files nor model names.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder
+from lr_edit.editors.editor import Edit, Editor, OnStep
+from lr_edit.errors import UserError
+from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
+from lr_edit.guidance.ranking import ranking_scores
+from lr_edit.guidance.score import region_score
+from lr_edit.guidance.seam import seam
+from lr_edit.images import to_uint8
+from lr_edit.regions.region import Region, RegionProposer
+
+REMOVED = "nothing"
+"""The prompt for a region from which something is taken away."""
+
+_RANKING_SEED = 1_000_003  # of the views that rank: those that guided came from other streams
+
+Stage = Literal["region", "sampling", "ranking"]
+OnStage = Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One finished edit.
+
+    image: float32 [1, 3, H, W] in [-1, 1], equal to the source wherever the result's weight is 0.
+    score: what it was ranked by, higher is better. scores: what that is made of, "text" (a cosine;
+    missing without a scorer) and "seam" (0 = no visible border).
+    """
+
+    image: Tensor
+    seed: int
+    score: float
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What became of a picture.
+
+    region: where the phrase was found. weight: [1, 1, H, W] in [0, 1], how much of each pixel was
+    repainted: the region grown, with a soft rim; `weight > 0` lays a candidate over its picture.
+    candidates: best first. prompt: what the editor was asked to paint. seconds: wall time by stage.
+    figures: confidence of the region; region_share and painted_share of the picture; and
+    changed_outside, the number of pixels of 8 bits that differ where weight is 0.
+    """
+
+    region: Region
+    weight: Tensor
+    candidates: tuple[Candidate, ...]
+    prompt: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate of the highest score."""
+        return self.candidates[0]
+
+
+def edit_image(
+    image: Tensor,
+    find: str,
+    paint: str,
+    *,
+    proposer: RegionProposer,
+    editor: Editor,
+    scorer: ImageTextEncoder | None,
+    seeds: Sequence[int],
+    gray: bool = False,
+    views: ViewOptions | None = None,
+    ranking: RankingOptions | None = None,
+    on_step: OnStep | None = None,
+    on_stage: OnStage | None = None,
+) -> EditResult:
+    """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
+
+    paint: what it becomes; "" takes it away. scorer: ranks by text agreement, None by the seam
+    alone; views: what it is shown, best what guidance saw. gray: the picture has no colour. image
+    and all models are on one device. on_stage is called as each stage begins.
+
+    Raises UserError when nothing fits `find`, and whatever proposer and editor raise.
+    """
+    ranking = ranking or RankingOptions()
+    prompt = paint if paint.strip() else REMOVED
+    seconds: dict[str, float] = {}
+    with _stage("region", seconds, on_stage):
+        region = proposer.propose(image, find)
+        if not region.present:
+            raise UserError(
+                f"nothing in the picture fits {find!r}: name something that is there, or give a "
+                "mask"
+            )
+    with _stage("sampling", seconds, on_stage):
+        edit = editor.edit(image, region.mask, prompt, seeds=seeds, gray=gray, on_step=on_step)
+    with _stage("ranking", seconds, on_stage):
+        candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)
+        figures = {
+            "confidence": region.confidence,
+            "region_share": float(region.mask.mean()),
+            "painted_share": float((edit.mask > 0).float().mean()),
+            "changed_outside": float(_most_changed(edit, image)),
+        }
+    return EditResult(region, edit.mask, candidates, prompt, seconds, figures)
+
+
+def changed_outside(before: np.ndarray, after: np.ndarray, weight: Tensor) -> int:
+    """How many pixels [H, W] or [H, W, C] differ where weight [1, 1, H, W] is 0."""
+    differs = (before != after).reshape(*before.shape[:2], -1).any(axis=2)
+    return int((differs & (weight[0, 0] == 0).cpu().numpy()).sum())
+
+
+def _ranked(
+    edit: Edit,
+    source: Tensor,
+    prompt: str,
+    scorer: ImageTextEncoder | None,
+    views: ViewOptions,
+    ranking: RankingOptions,
+) -> tuple[Candidate, ...]:
+    """The candidates of an edit, best first; equal ones in the order of their seeds."""
+    visible = seam(edit.candidates, source, edit.mask).cpu()
+    parts = {"seam": visible}
+    if scorer is not None:
+        painted = (edit.mask > 0).float()
+        augment = AugmentOptions(copies=ranking.copies)
+        images = edit.candidates
+        cosines = [
+            region_score(scorer, one[None], source, painted, prompt, views, augment, _RANKING_SEED)
+            for one in images  # one at a time bounds the memory
+        ]
+        parts = {"text": torch.cat(cosines).float().cpu()} | parts
+    scores = ranking_scores(parts.get("text"), visible, ranking)
+    return tuple(
+        Candidate(
+            edit.candidates[k : k + 1],
+            edit.seeds[k],
+            float(scores[k]),
+            {name: float(values[k]) for name, values in parts.items()},
+        )
+        for k in scores.argsort(descending=True, stable=True).tolist()
+    )
+
+
+def _most_changed(edit: Edit, source: Tensor) -> int:
+    """The largest `changed_outside` among the candidates."""
+    before = to_uint8(source)[0].cpu().numpy()
+    return max(
+        changed_outside(before, to_uint8(one[None])[0].cpu().numpy(), edit.mask)
+        for one in edit.candidates
+    )
+
+
+@contextmanager
+def _stage(name: Stage, seconds: dict[str, float], on_stage: OnStage | None) -> Iterator[None]:
+    """Tells that a stage begins, and notes how long it took."""
+    if on_stage is not None:
+        on_stage(name)
+    began = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - began
