@@ -91,7 +91,7 @@ class PixelEditor(Editor):
                     f"network for it; set weights.{name} to 0"
                 )
         self._text = TextCache(clip) if clip is not None else None
-        self._solver()  # impossible steps are told now, and importing diffusers is no part of an edit
+        self._solver()  # tells impossible steps now, and imports diffusers outside any edit
 
     def edit(
         self,
