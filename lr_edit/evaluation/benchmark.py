@@ -1,0 +1,189 @@
+"""The benchmark: test edits by every proposer and editor named, judged and compared with the truth.
+
+python infer.py evaluate --config configs/evaluate.yaml --output DIR
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lr_edit.backbones.base import PerceptualDistance
+from lr_edit.backbones.devices import device_named
+from lr_edit.backbones.judge import Judge
+from lr_edit.errors import UserError
+from lr_edit.evaluation.cases import Case, sample_cases
+from lr_edit.evaluation.config import BenchmarkConfig, read_config
+from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
+from lr_edit.evaluation.judging import judge_edits
+from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
+from lr_edit.evaluation.metrics import PSNR_CAP
+from lr_edit.evaluation.outcomes import Outcome, measure, rows
+from lr_edit.evaluation.pictures import Example, example, examples_sheet
+from lr_edit.evaluation.proposers import PROPOSERS
+from lr_edit.evaluation.tables import markdown
+from lr_edit.files import replacing, save_image
+from lr_edit.masks import grow_mask
+from lr_edit.models import ModelSet, load_models
+
+REFERENCES = {"source": untouched, "target": perfect}
+"""What stands in the place of an edit in two rows for comparison."""
+
+_JUDGED_AT_ONCE = 16
+_ROOM = 3  # pixels around the place, as the regions the judge was trained on have
+
+Edit = Callable[[Case], Edited]
+
+
+@dataclass
+class Report:
+    """What has been measured so far: rows, single edits, and the examples to show."""
+
+    config: BenchmarkConfig
+    header: dict[str, Any]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    edits: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    failures: list[list[Example]] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return self.header | {"config": asdict(self.config), "rows": self.rows}
+
+
+def run(benchmark: BenchmarkConfig | str, output: str) -> dict[str, Any]:
+    """Runs a benchmark, or that of a YAML file, and fills the folder `output`.
+
+    metrics.json: header and rows; edits.jsonl: every single edit; table.md: the rows to read;
+    examples.png: the first edits of the first row, as they came; failures.png: failed ones of all
+    rows. They are written anew after every row. Returns what metrics.json holds. Raises UserError
+    for a mistake in the configuration, missing weights, or a folder that cannot be written to.
+    """
+    config = read_config(benchmark) if isinstance(benchmark, str) else benchmark
+    folder = made_folder(output)
+    device = str(device_named(config.device))
+    return evaluate(config, load_models(config.models, device), Judge(config.judge, device), folder)
+
+
+def evaluate(
+    config: BenchmarkConfig, models: ModelSet, judge: Judge, folder: Path
+) -> dict[str, Any]:
+    """`run` with networks that exist already."""
+    header = provenance(device_named(config.device)) | {"seed": config.seed}
+    report = Report(config, header)
+    cases = sample_cases(config.edits, config.splits, config.size)
+    for name, same in REFERENCES.items():
+        outcomes = [outcome for *_, outcome in measured(cases, same, judge, models.perceptual)]
+        report.rows += rows(outcomes, name, None, None)
+    with _progress() as bar:
+        for editor, proposer in config.pairs():
+            edit = _editing(config, models, editor, proposer)
+            task = bar.add_task(f"{proposer} · {editor}", total=len(cases))
+            forget_peak()
+            results = measured(cases, edit, judge, models.perceptual, partial(bar.advance, task))
+            _take(report, results, proposer, editor)
+            write(report, folder)
+    return report.metrics()
+
+
+def measured(
+    cases: Sequence[Case],
+    edit: Edit,
+    judge: Judge,
+    perceptual: PerceptualDistance,
+    done: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Case, Edited, Outcome]]:
+    """Every case edited and measured, the judge asked of several at once; `done` after each edit.
+
+    The judge looks at the place where the target differs from the source, whatever was repainted:
+    the right thing at the wrong place is no success.
+    """
+    for start in range(0, len(cases), _JUDGED_AT_ONCE):
+        chosen, edits = cases[start : start + _JUDGED_AT_ONCE], []
+        for case in chosen:
+            edits.append(edit(case))
+            done()
+        places = [grow_mask(case.place, _ROOM) for case in chosen]
+        best = judge_edits(judge, [edited.best for edited in edits], places)
+        first = judge_edits(judge, [edited.first for edited in edits], places)
+        for case, edited, verdict, other in zip(chosen, edits, best, first, strict=True):
+            yield case, edited, measure(case, edited, verdict, other, perceptual)
+
+
+def write(report: Report, folder: Path) -> None:
+    """All files of a report, each whole or not at all."""
+    table = markdown(report.rows, report.header, PSNR_CAP)
+    _write_text(folder / "metrics.json", json.dumps(report.metrics(), indent=1) + "\n")
+    _write_text(folder / "edits.jsonl", "".join(f"{json.dumps(row)}\n" for row in report.edits))
+    _write_text(folder / "table.md", table)
+    limit = report.config.examples
+    turns = zip_longest(*report.failures)
+    failed = [shown for turn in turns for shown in turn if shown is not None][:limit]
+    note = "source, region, result, exact target; red: the judge does not see what was asked"
+    for name, chosen, title in (
+        ("examples", report.examples, "The first edits, as they came"),
+        ("failures", failed, "Failures of every row, in turn"),
+    ):
+        if chosen:
+            save_image(examples_sheet(chosen, title, note), folder / f"{name}.png")
+
+
+def made_folder(output: str | Path) -> Path:
+    """The folder of that name, made if need be; UserError where that cannot be."""
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another place"
+        ) from error
+    return folder
+
+
+def _editing(config: BenchmarkConfig, models: ModelSet, editor: str, proposer: str) -> Edit:
+    """What edits one case by that editor and proposer; all its models are loaded now."""
+    variant, device = config.editors[editor], device_named(config.device)
+    built, scorer = build_editor(models, variant), models.scorer
+    propose = PROPOSERS[proposer](models)
+
+    def edit(case: Case) -> Edited:
+        seeds = config.seeds(case.number, variant.count)
+        return edit_case(case, propose(case), built, scorer, variant, seeds, device)
+
+    return edit
+
+
+def _take(
+    report: Report, results: Iterable[tuple[Case, Edited, Outcome]], proposer: str, editor: str
+) -> None:
+    """Adds a row's results, of which only figures and some pictures are kept."""
+    limit, first_row = report.config.examples, not report.failures
+    outcomes: list[Outcome] = []
+    failures: list[Example] = []
+    report.failures.append(failures)
+    for case, edited, outcome in results:
+        outcomes.append(outcome)
+        names = {"proposer": proposer, "editor": editor, "instruction": case.edit.instruction}
+        report.edits.append(names | {"success": outcome.success} | asdict(outcome))
+        shown = example(case, edited, outcome, f"{proposer}, {editor}")
+        if first_row and len(report.examples) < limit:
+            report.examples.append(shown)
+        if not outcome.success and len(failures) < limit:
+            failures.append(shown)
+    report.rows += rows(outcomes, proposer, editor, peak_rss_mb())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

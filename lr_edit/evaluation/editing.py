@@ -1,0 +1,112 @@
+"""One case edited by one proposer and one editor, as a person would have it edited."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder
+from lr_edit.edit import edit_image
+from lr_edit.editors.editor import Editor
+from lr_edit.editors.pixel import PixelEditor
+from lr_edit.evaluation.cases import Case
+from lr_edit.evaluation.config import EditorVariant
+from lr_edit.guidance.seam import seam
+from lr_edit.models import ModelSet
+from lr_edit.regions.fixed import MaskProposer
+from lr_edit.regions.region import Region, RegionProposer
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """What became of a case; all tensors on the CPU.
+
+    best, first: [1, 3, H, W] in [-1, 1], the best-ranked candidate and that of the first seed.
+    others: all candidates [N, 3, H, W]. region: mask [1, 1, H, W] that was proposed, all 0 where
+    nothing was found (the picture then stays as it was). weight: [1, 1, H, W] in [0, 1], how much
+    of each pixel was repainted. seam: of the best. seconds: from picture and phrases to the ranked
+    result; None where nothing ran.
+    """
+
+    best: Tensor
+    first: Tensor
+    others: Tensor
+    region: Tensor
+    weight: Tensor
+    seam: float
+    seconds: float | None
+
+
+def build_editor(models: ModelSet, variant: EditorVariant) -> PixelEditor:
+    """The editor of a variant; networks whose weight is 0 are not even loaded."""
+    weights = variant.weights
+    return PixelEditor(
+        models.diffusion,
+        models.clip if weights.clip > 0 else None,
+        models.perceptual if weights.lpips > 0 else None,
+        weights,
+        variant.sampling,
+        variant.window,
+        variant.views,
+        variant.augment,
+        variant.distance,
+    )
+
+
+def edit_case(
+    case: Case,
+    proposer: RegionProposer,
+    editor: Editor,
+    scorer: ImageTextEncoder | None,
+    variant: EditorVariant,
+    seeds: Sequence[int],
+    device: torch.device,
+) -> Edited:
+    """The case edited with one candidate for every seed."""
+    began = time.perf_counter()
+    image = case.source.to(device)
+    region = proposer.propose(image, case.edit.find)
+    if not region.present or not (region.mask > 0).any():
+        return replace(untouched(case), seconds=time.perf_counter() - began)
+    result = edit_image(
+        image,
+        case.edit.find,
+        case.edit.paint,
+        proposer=_found(region),
+        editor=editor,
+        scorer=scorer,
+        seeds=seeds,
+        views=variant.views,
+        ranking=variant.ranking,
+    )
+    by_seed = {candidate.seed: candidate.image.cpu() for candidate in result.candidates}
+    return Edited(
+        best=result.best.image.cpu(),
+        first=by_seed[seeds[0]],
+        others=torch.cat(list(by_seed.values())),
+        region=region.mask.cpu(),
+        weight=result.weight.cpu(),
+        seam=result.best.scores["seam"],
+        seconds=time.perf_counter() - began,
+    )
+
+
+def untouched(case: Case) -> Edited:
+    """The source as its own edit: what is left where no region is found."""
+    nothing = torch.zeros_like(case.thing)
+    source = case.source
+    return Edited(source, source, source, nothing, nothing, seam=0.0, seconds=None)
+
+
+def perfect(case: Case) -> Edited:
+    """The exact target as an edit: the best that judge and distances can say of any."""
+    visible = float(seam(case.target, case.source, case.place))
+    target = case.target
+    return Edited(target, target, target, case.place, case.place, visible, seconds=None)
+
+
+def _found(region: Region) -> RegionProposer:
+    """What proposes a region that is known already."""
+    return MaskProposer(region.mask)

@@ -1,0 +1,38 @@
+"""Where the regions of a benchmark come from, by name: the truth, the networks, the whole picture.
+
+true_mask: the source's own mask of the thing, which the editor grows. true_edit_mask: all that
+differs between source and exact target. segformer_clip: segments by SegFormer, one chosen by CLIP.
+whole: the whole picture.
+"""
+
+from collections.abc import Callable, Sequence
+
+from lr_edit.errors import UserError
+from lr_edit.evaluation.cases import Case
+from lr_edit.models import ModelSet
+from lr_edit.regions.fixed import MaskProposer, WholeProposer
+from lr_edit.regions.region import RegionProposer
+from lr_edit.regions.segformer_clip import SegformerClipProposer
+
+ProposerFor = Callable[[Case], RegionProposer]
+"""What proposes the region of a case: for a benchmark's sake it may know the truth."""
+
+
+def _segformer_clip(models: ModelSet) -> ProposerFor:
+    proposer = SegformerClipProposer(models.segmenter, models.clip)
+    return lambda case: proposer
+
+
+PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
+    "true_mask": lambda models: lambda case: MaskProposer(case.thing),
+    "true_edit_mask": lambda models: lambda case: MaskProposer(case.place),
+    "segformer_clip": _segformer_clip,
+    "whole": lambda models: lambda case: WholeProposer(),
+}
+
+
+def check_proposers(names: Sequence[str]) -> None:
+    """Raises UserError unless all are known."""
+    for name in names:
+        if name not in PROPOSERS:
+            raise UserError(f"unknown proposer {name!r}: give some of {', '.join(PROPOSERS)}")
