@@ -22,8 +22,9 @@ class SegformerClipProposer(RegionProposer):
     connected: a segment is a connected piece of a class; False: all of a class, as published.
     crop: show CLIP a square around each segment; False: the whole masked picture, as published.
     context: how much around the segment such a square keeps, as a share of its longer side.
-    fill: the value outside a segment, in [-1, 1]; -1, black, as published. temperature: of the
-    softmax; 0 = CLIP's own. minimum: segments under this share of the picture are dropped.
+    fill: the value outside a segment, in [-1, 1]: 0 is m ⊙ I itself, gray; -1 is black.
+    temperature: of the softmax; 0 = CLIP's own. minimum: segments under this share of the picture
+    are dropped.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class SegformerClipProposer(RegionProposer):
         connected: bool = True,
         crop: bool = False,
         context: float = 0.1,
-        fill: float = -1.0,
+        fill: float = 0.0,
         temperature: float = 0.0,
         minimum: float = 0.001,
     ) -> None:
@@ -76,7 +77,7 @@ class SegformerClipProposer(RegionProposer):
 
 
 def masked(image: Tensor, mask: Tensor, fill: float) -> Tensor:
-    """The image inside the mask and `fill` outside: s_i = m_i ⊙ I where black is fill = -1."""
+    """The image inside the mask and `fill` outside: s_i = m_i ⊙ I where fill is 0."""
     return fill + (image - fill) * mask
 
 
