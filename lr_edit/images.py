@@ -86,9 +86,8 @@ def picture_from_pil(original: Image.Image) -> Picture:
     if original.mode not in MODES:
         raise ValueError(f"mode {original.mode}: one of {', '.join(MODES)} is needed")
     colour, alpha = _unit_planes(_planes(np.asarray(original)), original.mode)
-    seen = np.broadcast_to(_over_white(colour, alpha), (*colour.shape[:2], 3))
-    pixels = torch.from_numpy(seen.transpose(2, 0, 1)[None].copy())
-    return Picture(from_unit(pixels), original)
+    seen = torch.from_numpy(_over_white(colour, alpha)).permute(2, 0, 1)
+    return Picture(from_unit(seen).expand(3, -1, -1).contiguous()[None], original)
 
 
 def picture_from_tensor(pixels: Tensor) -> Picture:
@@ -147,6 +146,8 @@ def _unit_planes(planes: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]
 
 def _over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """What a translucent colour looks like on white, all in [0, 1]."""
+    if alpha.min(initial=1) == 1:
+        return colour
     return colour * alpha + (1 - alpha)
 
 

@@ -1,10 +1,12 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_edit.crop import crop, mask_box, paste, square_crop
 from lr_edit.errors import UserError
+
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 
 
 @st.composite
@@ -20,6 +22,7 @@ def noise(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
+@PATIENT
 @given(boxes())
 def test_mask_box_is_the_smallest_box(case):
     (width, height), (x0, y0, x1, y1) = case
@@ -34,6 +37,7 @@ def test_an_empty_mask_has_no_box():
         mask_box(torch.zeros(1, 1, 4, 4))
 
 
+@PATIENT
 @given(boxes(), st.floats(0, 2), st.integers(1, 80))
 def test_square_crop(case, context, minimum):
     (width, height), (x0, y0, x1, y1) = case
@@ -68,6 +72,7 @@ def squares(draw):
     return (width, height), (x0, y0, x0 + side, y0 + side)
 
 
+@PATIENT
 @given(squares())
 def test_pasting_a_crop_of_the_same_side_changes_nothing(case):
     (width, height), box = case
@@ -75,6 +80,7 @@ def test_pasting_a_crop_of_the_same_side_changes_nothing(case):
     assert torch.equal(paste(image, crop(image, box, box[2] - box[0]), box), image)
 
 
+@PATIENT
 @given(squares(), st.integers(1, 30))
 def test_paste_changes_nothing_outside_the_box(case, side):
     (width, height), box = case
@@ -90,6 +96,7 @@ def test_paste_changes_nothing_outside_the_box(case, side):
     assert torch.equal(image, before)
 
 
+@PATIENT
 @given(squares())
 def test_crop_shows_the_picture_and_repeats_its_border(case):
     (width, height), (x0, y0, x1, y1) = case
@@ -101,6 +108,7 @@ def test_crop_shows_the_picture_and_repeats_its_border(case):
             assert shown[0, 0, i, j] == image[0, 0, y, x]
 
 
+@PATIENT
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_resizing_stays_in_range(before, after):
     image = (noise(2, 1, before, before) > 0).float()
@@ -110,10 +118,9 @@ def test_resizing_stays_in_range(before, after):
 
 
 def test_shrinking_is_antialiased():
-    checks = (
-        (torch.arange(64).view(-1, 1) + torch.arange(64)).remainder(2).float().view(1, 1, 64, 64)
-    )
-    assert (crop(checks, (0, 0, 64, 64), 8) - 0.5).abs().max() < 0.1
+    """Each new pixel is a mean of many: noise nearly vanishes."""
+    image = noise(1, 3, 64, 64)
+    assert crop(image, (0, 0, 64, 64), 8).std() < 0.25 * image.std()
 
 
 def test_a_smooth_picture_survives_the_way_there_and_back():

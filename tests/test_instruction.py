@@ -2,12 +2,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_edit.errors import UserError
 from lr_edit.instruction import Instruction, check_phrase, parse
 from lr_edit.phrase import indefinite, recoloured
+
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 
 UNDERSTOOD = {
     "replace the red apple with an orange": ("the red apple", "an orange"),
@@ -74,6 +76,7 @@ NOUNS = st.sampled_from(["apple", "camper van", "orange", "glass", "dog", "umbre
 THINGS = st.builds("{}{}".format, ADJECTIVES, NOUNS)
 
 
+@PATIENT
 @given(THINGS, THINGS, st.sampled_from(["the", "a", "my", "this"]))
 def test_every_form_with_two_things_says_the_same(one, other, article):
     found = f"the {one}"
@@ -88,6 +91,7 @@ def test_every_form_with_two_things_says_the_same(one, other, article):
         assert parse(form) == wanted
 
 
+@PATIENT
 @given(st.text(max_size=80))
 def test_any_text_is_parsed_or_refused_in_one_line(text):
     try:
@@ -101,6 +105,7 @@ def test_any_text_is_parsed_or_refused_in_one_line(text):
 WORDS = ["turn", "make", "the", "a", "with", "to", "into", "red", "->", "apple", '"', "'", "and"]
 
 
+@PATIENT
 @given(st.lists(st.sampled_from(WORDS)))
 def test_any_heap_of_words_is_parsed_or_refused(words):
     try:
@@ -111,6 +116,7 @@ def test_any_heap_of_words_is_parsed_or_refused(words):
     assert '"' not in found.find + found.paint
 
 
+@PATIENT
 @given(THINGS, st.sampled_from(["red", "orange", "dark green", "black and white"]))
 def test_recolouring_twice_is_recolouring_once(thing, colour):
     once = recoloured(f"the {thing}", colour)

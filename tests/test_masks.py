@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lr_edit.masks import feather_mask, grow_mask
+
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 
 SHAPES = st.tuples(st.integers(1, 2), st.just(1), st.integers(1, 12), st.integers(1, 12))
 LEVELS = st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.0])
@@ -18,6 +20,7 @@ def disc(size, radius):
     return ((y - centre) ** 2 + (x - centre) ** 2 <= radius**2).float()[None, None]
 
 
+@PATIENT
 @given(MASKS, st.integers(0, 14))
 def test_growing_takes_the_largest_value_within_reach(mask, pixels):
     grown = grow_mask(mask, pixels)
@@ -33,6 +36,7 @@ def test_a_point_grows_to_a_disc():
     assert torch.equal(grow_mask(disc(21, 0), 7), disc(21, 7))
 
 
+@PATIENT
 @given(MASKS, st.integers(0, 8))
 def test_feathering_only_lowers_and_keeps_the_support(mask, pixels):
     soft = feather_mask(mask, pixels)
@@ -43,6 +47,7 @@ def test_feathering_only_lowers_and_keeps_the_support(mask, pixels):
         assert torch.equal(soft, mask)
 
 
+@PATIENT
 @given(hnp.arrays(np.bool_, (1, 1, 9, 9)), st.integers(1, 8))
 def test_some_of_every_region_is_edited_in_full(region, pixels):
     mask = torch.from_numpy(region).float()
