@@ -114,17 +114,17 @@ def test_clip_picks_the_segment_that_fits(
 
 
 def test_scores_are_the_softmax_of_scaled_cosines() -> None:
-    region = segformer_clip().propose(things(), "green")
+    region = segformer_clip(fill=-1.0).propose(things(), "green")
     expected = torch.softmax(torch.tensor([10.0, 0.0, 0.0]), 0)
     found = torch.tensor([alternative.score for alternative in region.alternatives])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
-    softer = segformer_clip(temperature=1.0).propose(things(), "green")
+    softer = segformer_clip(fill=-1.0, temperature=1.0).propose(things(), "green")
     assert softer.confidence == pytest.approx(2.71828 / (2.71828 + 2), abs=1e-3)
 
 
 def test_all_segments_go_through_clip_in_one_call_black_outside() -> None:
     clip = ColourClip()
-    SegformerClipProposer(ColourSegmenter(), clip).propose(things(), "red")
+    SegformerClipProposer(ColourSegmenter(), clip, fill=-1.0).propose(things(), "red")
     (shown,) = clip.calls
     assert shown.shape == (3, 3, HEIGHT, WIDTH)
     outside = shown.amax(1) == -1
