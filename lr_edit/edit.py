@@ -111,7 +111,7 @@ def edit_image(
         figures = {
             "confidence": region.confidence,
             "region_share": float(region.mask.mean()),
-            "painted_share": float((edit.mask > 0).float().mean()),
+            "painted_share": float(edit.mask.mean()),
             "changed_outside": float(_most_changed(edit, image)),
         }
     return EditResult(region, edit.mask, candidates, prompt, seconds, figures)

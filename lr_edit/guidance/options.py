@@ -118,7 +118,7 @@ class RankingOptions:
     """
 
     text: float = 1.0
-    seam: float = 20.0
+    seam: float = 40.0
     copies: int = 8
 
     def __post_init__(self) -> None:

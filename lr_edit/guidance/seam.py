@@ -22,9 +22,10 @@ def seam(images: Tensor, source: Tensor, mask: Tensor, distances: Sequence[int] 
         e = max(0, |p - q| - max(|p' - p|, |q - q'|, |p_source - q_source|)) / 2
 
     where p' and q' lie d further out and in: a texture or a slope that goes on, and an edge that
-    the source had as well, are no seam. The seam is sqrt(mean e^2) over all such pairs, which lets
-    a short sharp edge count, and the largest over d in `distances`: 1 finds hard edges, more finds
-    those that a feathered rim has spread. A step of height h on an even ground gives h / 2.
+    the source had as well, are no seam. The seam is the mean of e over all such pairs, the largest
+    over d in `distances`: 1 finds hard edges, more finds those that a feathered rim has spread. A
+    step of height h on an even ground gives h / 2. Contours of what was painted count where they
+    meet the border, so that a perfect edit has about 0.01; even colour in the region, 0.05.
 
     images [N, 3, H, W], source [1, 3, H, W], mask [1, 1, H, W]. Where the region is empty, or all
     of the picture, there is no border: 0.
@@ -42,8 +43,8 @@ def seam(images: Tensor, source: Tensor, mask: Tensor, distances: Sequence[int] 
 
 
 def _unexplained(images: Tensor, source: Tensor, inside: Tensor, d: int) -> Tensor:
-    """sqrt(mean e^2) [N] at one distance, over rows and columns."""
-    squares, pairs = images.new_zeros(len(images)), 0
+    """The mean of e [N] at one distance, over rows and columns."""
+    total, pairs = images.new_zeros(len(images)), 0
     for turned in (False, True):
         image, before, region = (
             part.transpose(2, 3) if turned else part for part in (images, source, inside)
@@ -56,9 +57,9 @@ def _unexplained(images: Tensor, source: Tensor, inside: Tensor, d: int) -> Tens
         width = step.shape[-1]
         explained = torch.maximum(around[..., :width], around[..., 2 * d : 2 * d + width])
         excess = (step - torch.maximum(explained, old_step)).clamp(min=0) / 2 * border
-        squares = squares + excess.square().sum(dim=(1, 2, 3))
+        total = total + excess.sum(dim=(1, 2, 3))
         pairs += int(border.sum())
-    return (squares / max(pairs, 1)).sqrt()
+    return total / max(pairs, 1)
 
 
 def _steps(images: Tensor, d: int) -> Tensor:

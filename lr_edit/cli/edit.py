@@ -1,0 +1,148 @@
+"""infer.py edit: one picture, edited, and all that is known about it in a folder."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lr_edit.cli.output import output_folder
+from lr_edit.cli.settings import EditSettings, edit_settings
+
+if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do not wait for it
+    from torch import Tensor
+
+    from lr_edit.cli.bars import Bars
+    from lr_edit.edit import EditResult
+    from lr_edit.editors.editor import Editor
+    from lr_edit.images import Picture
+    from lr_edit.models import ModelSet
+    from lr_edit.regions.region import RegionProposer
+
+_STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
+_STALE = "candidates/[0-9][0-9]*_score*.png"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request whose files are read and whose models are known, but not yet loaded."""
+
+    settings: EditSettings
+    picture: "Picture"
+    mask: "Tensor | None"
+    models: "ModelSet"
+    device: str
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Edits as the command line says, and prints where the results are.
+
+    Raises UserError for whatever the person got wrong: nothing is written then.
+    """
+    settings = edit_settings(arguments)
+    from lr_edit.cli.bars import Bars, quiet_libraries
+
+    with (
+        output_folder(settings.output, settings.overwrite, _STALE) as folder,
+        quiet_libraries(),
+        Bars() as bars,
+    ):
+        bars.stage("starting")
+        began = time.perf_counter()
+        from lr_edit.cli.results import write_results
+
+        request = read_request(settings)
+        seconds = {"starting": time.perf_counter() - began}
+        result = edit(request, bars, seconds)
+        bars.stage("writing")
+        told = write_results(folder, request, result, seconds)
+    print(f"{told}\n{Path(settings.output) / 'sheet.png'} shows them side by side")
+
+
+def read_request(settings: EditSettings) -> Request:
+    """The picture, the mask and the names of the models, all checked before any weights load."""
+    import torch
+
+    from lr_edit.backbones.devices import device_named
+    from lr_edit.files import load_mask, load_picture
+    from lr_edit.models import load_models
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    picture = load_picture(settings.image)
+    mask = None if settings.mask is None else load_mask(settings.mask, picture.size)
+    device = str(device_named(settings.device))
+    return Request(settings, picture, mask, load_models(settings.models, device), device)
+
+
+def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResult":
+    """The edit itself; `seconds` gets the time of every stage."""
+    from lr_edit.edit import edit_image
+
+    settings, models = request.settings, request.models
+    began = time.perf_counter()
+    load_parts(settings, models, bars)
+    seconds["loading"] = time.perf_counter() - began
+    result = edit_image(
+        request.picture.pixels.to(request.device),
+        settings.instruction.find,
+        settings.instruction.paint,
+        proposer=build_proposer(settings, models, request.mask),
+        editor=build_editor(settings, models),
+        scorer=models.scorer if models.has("scorer") or models.has("clip") else None,
+        seeds=settings.seeds,
+        gray=request.picture.gray,
+        views=settings.views,
+        ranking=settings.ranking,
+        on_step=bars.on_step,
+        on_stage=lambda stage: bars.stage(_STAGES[stage]),
+    )
+    seconds.update(result.seconds)
+    return result
+
+
+def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None:
+    """Loads what this edit needs of the models, and nothing else."""
+    needed = {
+        "segmenter": settings.proposer == "segformer_clip",
+        "clip": settings.proposer == "segformer_clip" or settings.weights.clip > 0,
+        "perceptual": settings.weights.lpips > 0,
+        "diffusion": True,
+    }
+    ranks = "scorer" if models.has("scorer") else "clip"
+    needed[ranks] = needed.get(ranks, False) or models.has(ranks)
+    parts = [part for part, wanted in needed.items() if wanted]
+    bars.stage("loading models", len(parts))
+    for part in parts:
+        models.part(part)
+        bars.advance(part)
+
+
+def build_proposer(
+    settings: EditSettings, models: "ModelSet", mask: "Tensor | None"
+) -> "RegionProposer":
+    """What finds the region; `mask` is what --mask showed."""
+    from lr_edit.regions.fixed import MaskProposer, WholeProposer
+    from lr_edit.regions.segformer_clip import SegformerClipProposer
+
+    if mask is not None:
+        return MaskProposer(mask)
+    if settings.proposer == "whole":
+        return WholeProposer()
+    return SegformerClipProposer(models.segmenter, models.clip)
+
+
+def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":
+    """The guided editor with the options that were given."""
+    from lr_edit.editors.pixel import PixelEditor
+
+    return PixelEditor(
+        models.diffusion,
+        models.clip if settings.weights.clip > 0 else None,
+        models.perceptual if settings.weights.lpips > 0 else None,
+        weights=settings.weights,
+        sampling=settings.sampling,
+        window=settings.window,
+        views=settings.views,
+        augment=settings.augment,
+    )

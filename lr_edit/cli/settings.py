@@ -1,0 +1,156 @@
+"""The options of an edit and what they mean together; no torch is loaded, so --help is quick."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from lr_edit.cli.parsing import new_parser, parsed
+from lr_edit.editors.options import SamplingOptions, WindowOptions
+from lr_edit.errors import UserError
+from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
+from lr_edit.instruction import Instruction, check_phrase, parse
+
+PROPOSERS = ("segformer_clip", "mask", "whole")
+MOST_CANDIDATES = 256
+_SEEDS = 2**32
+_GROUPS: dict[str, type] = {
+    "sampling": SamplingOptions, "weights": GuidanceWeights, "window": WindowOptions,
+    "views": ViewOptions, "augment": AugmentOptions, "ranking": RankingOptions,
+}  # fmt: skip
+_ABOUT = (
+    "Find a thing in a picture, repaint it, and leave every other pixel as it is. "
+    'Example: python infer.py --image photo.png --replace "the red apple" --with "an orange" '
+    "--output out. To measure edits instead: python infer.py evaluate --help."
+)
+_USAGE = "infer.py --image FILE --replace PHRASE --with PHRASE --output DIR [options]"
+_UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """A checked request. given: all options as plain values, for the report."""
+
+    image: str
+    output: str
+    instruction: Instruction
+    mask: str | None
+    proposer: str
+    models: str
+    seeds: tuple[int, ...]
+    device: str
+    threads: int | None
+    overwrite: bool
+    sampling: SamplingOptions
+    weights: GuidanceWeights
+    window: WindowOptions
+    views: ViewOptions
+    augment: AugmentOptions
+    ranking: RankingOptions
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def edit_settings(arguments: Sequence[str]) -> EditSettings:
+    """The request that a command line makes; UserError for whatever cannot be meant."""
+    parser = edit_parser()
+    values = parsed(parser, arguments)
+    given = {k: v for k, v in values.as_dict().items() if k != "config"}
+    groups: dict[str, Any] = {
+        name: kind(**values[name].as_dict()) for name, kind in _GROUPS.items()
+    }
+    if values.steps is not None:
+        groups["sampling"] = replace(groups["sampling"], steps=values.steps)
+    given |= {name: asdict(group) for name, group in groups.items()}
+    proposer = _proposer(values)
+    return EditSettings(
+        image=values.image,
+        output=values.output,
+        instruction=_instruction(values, located=proposer != "segformer_clip"),
+        mask=values.mask,
+        proposer=proposer,
+        models=values.models,
+        seeds=_seeds(values.seed, values.count),
+        device=values.device,
+        threads=_threads(values.threads),
+        overwrite=values.overwrite,
+        given=given,
+        **groups,
+    )
+
+
+def edit_parser() -> ArgumentParser:
+    """The parser of `infer.py`; nested groups are filled from the option classes' signatures."""
+    parser = new_parser("", _ABOUT, _USAGE)
+    add = parser.add_argument
+    add("--config", action="config", help="YAML file with any of these options")
+    add("--image", required=True, help="the picture to edit")
+    add("--replace", metavar="PHRASE", help="what to change: 'the red apple'")
+    add("--with", metavar="PHRASE", help="what it becomes: 'an orange'")
+    add("--remove", metavar="PHRASE", help="what to take away, in place of --replace and --with")
+    add("--instruction", metavar="TEXT", help="both in one: 'turn the sofa red'")
+    add("--output", required=True, metavar="DIR", help="folder for the results, new or empty")
+    add("--overwrite", action="store_true", help="replace results that are in the folder already")
+    add("--mask", metavar="FILE", help="picture of the region, white = edit; none is looked for")
+    add("--proposer", help="what finds the region: " + ", ".join(PROPOSERS))
+    add("--models", default="tabletop", help="name of a model set, or the path of its .yaml file")
+    add("--count", type=int, default=4, help="candidates, of which the best is taken")
+    add("--steps", type=int, help="short for --sampling.steps")
+    add("--seed", type=int, default=0, help="of the first candidate; the next have the next ones")
+    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1")
+    add("--threads", type=int, help="CPU threads; as many as torch likes if not given")
+    for name, kind in _GROUPS.items():
+        parser.add_class_arguments(kind, name)
+    return parser
+
+
+def _instruction(values: Namespace, located: bool) -> Instruction:
+    """What to find and to paint, however it was said; `located` where nothing has to be found."""
+    find, paint = values.replace, values["with"]
+    ways = [
+        name
+        for name, used in (
+            ("--replace and --with", find is not None or paint is not None),
+            ("--remove", values.remove is not None),
+            ("--instruction", values.instruction is not None),
+        )
+        if used
+    ]
+    if len(ways) > 1:
+        raise UserError(f"{ways[0]} and {ways[1]} were both given: say what to do in one way")
+    if values.instruction is not None:
+        return parse(values.instruction)
+    if values.remove is not None:
+        return Instruction(check_phrase(values.remove, "phrase of --remove"), "")
+    if paint is None or (find is None and not located):
+        raise UserError(
+            "nothing says what to change: give --replace and --with, or --remove, or --instruction"
+        )
+    find = _UNNAMED if find is None else check_phrase(find, "phrase of --replace")
+    return Instruction(find, check_phrase(paint, "phrase of --with"))
+
+
+def _proposer(values: Namespace) -> str:
+    """The proposer that was named, or the one that a mask implies."""
+    chosen = values.proposer or ("mask" if values.mask is not None else "segformer_clip")
+    if chosen not in PROPOSERS:
+        raise UserError(f"--proposer is {chosen!r}: give one of {', '.join(PROPOSERS)}")
+    if chosen == "mask" and values.mask is None:
+        raise UserError("--proposer mask needs --mask FILE, a picture that is white where to edit")
+    if chosen != "mask" and values.mask is not None:
+        raise UserError(f"--mask was given, but --proposer {chosen} finds its own: leave one out")
+    return chosen
+
+
+def _seeds(first: int, count: int) -> tuple[int, ...]:
+    if not 1 <= count <= MOST_CANDIDATES:
+        raise UserError(f"--count is {count}: give 1 to {MOST_CANDIDATES}")
+    if not 0 <= first <= _SEEDS - count:
+        raise UserError(f"--seed is {first}: give a whole number from 0 to {_SEEDS - count}")
+    return tuple(range(first, first + count))
+
+
+def _threads(threads: int | None) -> int | None:
+    if threads is not None and threads < 1:
+        raise UserError(f"--threads is {threads}: give 1 or more")
+    return threads
