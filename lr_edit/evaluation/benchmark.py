@@ -35,7 +35,7 @@ REFERENCES = {"source": untouched, "target": perfect}
 """What stands in the place of an edit in two rows for comparison."""
 
 _JUDGED_AT_ONCE = 16
-_ROOM = 3  # pixels around the place, as the regions the judge was trained on have
+ROOM = 3  # pixels around the place, as the regions the judge was trained on have
 
 Edit = Callable[[Case], Edited]
 
@@ -108,7 +108,7 @@ def measured(
         for case in chosen:
             edits.append(edit(case))
             done()
-        places = [grow_mask(case.place, _ROOM) for case in chosen]
+        places = [grow_mask(case.place, ROOM) for case in chosen]
         best = judge_edits(judge, [edited.best for edited in edits], places)
         first = judge_edits(judge, [edited.first for edited in edits], places)
         for case, edited, verdict, other in zip(chosen, edits, best, first, strict=True):

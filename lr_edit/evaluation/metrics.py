@@ -116,4 +116,4 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
     centre = rate + weight / 2
     reach = z * (rate * (1 - rate) / trials + weight / (4 * trials)) ** 0.5
     low, high = (centre - reach) / (1 + weight), (centre + reach) / (1 + weight)
-    return max(0.0, low), min(1.0, high)
+    return max(0.0, min(low, rate)), min(1.0, max(high, rate))  # rounding apart, they hold the rate

@@ -1,0 +1,137 @@
+"""python -m lr_edit.evaluation.sheet: first results of a fixed seed, as they came, for the eye.
+
+    python -m lr_edit.evaluation.sheet --count 24 --seed 1 --output sheet.png
+    python -m lr_edit.evaluation.sheet --report-edits --output report.png
+
+Random replace edits on test scenes, one candidate each and nothing selected; or the five edits of
+Joshi and Aditya's report.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from rich.progress import track
+
+from lr_edit.backbones.devices import device_named
+from lr_edit.errors import UserError
+from lr_edit.evaluation.cases import PLAIN, Case, sample_cases
+from lr_edit.evaluation.config import EditorVariant
+from lr_edit.evaluation.editing import Edited, build_editor, edit_case
+from lr_edit.evaluation.pictures import region_picture, titled
+from lr_edit.evaluation.proposers import PROPOSERS, check_proposers
+from lr_edit.evaluation.report_edits import report_cases
+from lr_edit.files import save_image
+from lr_edit.images import to_pil
+from lr_edit.models import ModelSet, load_models
+from lr_edit.tabletop.sheet import Cell, Line, contact_sheet
+
+_FIRST = 10_000  # scenes of the benchmark have lower numbers
+_PAIR_SIDE, _REPORT_SIDE = 144, 208
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status, 2 for a user's mistake."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lr_edit.evaluation.sheet", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .png file")
+    parser.add_argument("--count", type=int, default=24, help="random edits, at least 1")
+    parser.add_argument("--seed", type=int, default=0, help="of scenes and candidates")
+    parser.add_argument("--report-edits", action="store_true", help="the report's five instead")
+    parser.add_argument("--proposer", help="true_mask (default for random ones), segformer_clip …")
+    parser.add_argument("--models", default="tabletop", help="a model set")
+    parser.add_argument("--device", default="cpu", help="cpu, auto or a GPU")
+    options = parser.parse_args(arguments)
+    try:
+        models = load_models(options.models, options.device)
+        proposer = options.proposer or ("segformer_clip" if options.report_edits else "true_mask")
+        if options.report_edits:
+            page = report_sheet(models, options.seed, proposer, options.device)
+        else:
+            page = random_sheet(models, options.count, options.seed, proposer, options.device)
+        save_image(page, options.output)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"look at {options.output}")
+    return 0
+
+
+def random_sheet(
+    models: ModelSet, count: int, seed: int, proposer: str = "true_mask", device: str = "cpu",
+    variant: EditorVariant | None = None, size: int = 128,
+) -> Image.Image:  # fmt: skip
+    """Pairs of source and first result, the instruction below; every one that was made is shown.
+
+    Raises UserError for a count below 1, an unknown proposer, or a seed below 0.
+    """
+    if count < 1 or seed < 0:
+        raise UserError(f"got count {count} and seed {seed}: give at least 1 and 0")
+    cases = sample_cases(count, (PLAIN,), size, first=_FIRST + seed * count)
+    results = first_results(cases, models, proposer, device, seed, variant)
+    cells = [
+        Cell(
+            (to_pil(case.source)[0], to_pil(edited.first)[0]),
+            (Line(case.edit.instruction, margin=0),),
+        )
+        for case, edited in zip(cases, results, strict=True)
+    ]
+    note = f"source and result, one candidate each, as they came; region: {proposer}; seed {seed}"
+    return titled(contact_sheet(cells, min(4, count), _PAIR_SIDE), "First results", note)
+
+
+def report_sheet(
+    models: ModelSet, seed: int, proposer: str = "segformer_clip", device: str = "cpu",
+    variant: EditorVariant | None = None, size: int = 128,
+) -> Image.Image:  # fmt: skip
+    """The report's five edits, one a column: source, region, first result."""
+    cases = report_cases(seed, size)
+    results = first_results(cases, models, proposer, device, seed, variant)
+    pairs = list(zip(cases, results, strict=True))
+    rows = (
+        [
+            Cell((to_pil(case.source)[0],), (Line(case.edit.instruction, margin=0),))
+            for case, _ in pairs
+        ],
+        [_cell(region_picture(*pair), "region") for pair in pairs],
+        [_cell(to_pil(edited.first)[0], "result") for _, edited in pairs],
+    )
+    cells = [cell for row in rows for cell in row]
+    note = f"one candidate each, at first try; region: {proposer}; seed {seed}"
+    page = contact_sheet(cells, len(cases), _REPORT_SIDE)
+    return titled(page, "The edits of the report", note)
+
+
+def first_results(
+    cases: Sequence[Case],
+    models: ModelSet,
+    proposer: str,
+    device: str = "cpu",
+    seed: int = 0,
+    variant: EditorVariant | None = None,
+) -> list[Edited]:
+    """Every case edited once, with seed + its number. Raises UserError for an unknown proposer."""
+    check_proposers((proposer,))
+    chosen = variant or EditorVariant(count=1)
+    propose, editor, scorer = (
+        PROPOSERS[proposer](models),
+        build_editor(models, chosen),
+        models.scorer,
+    )
+    return [
+        edit_case(
+            case, propose(case), editor, scorer, chosen, [seed + case.number], device_named(device)
+        )
+        for case in track(cases, "Editing", transient=True)
+    ]
+
+
+def _cell(picture: Image.Image, words: str) -> Cell:
+    return Cell((picture,), (Line(words, margin=0, faint=True),))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Test edits: the same for everyone, true to their words, and visible."""
+
+import pytest
+import torch
+
+from lr_edit.errors import UserError
+from lr_edit.evaluation.cases import (
+    LEAST_VISIBLE,
+    SPLITS,
+    Case,
+    check_splits,
+    propose_edit,
+    sample_cases,
+)
+from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
+from lr_edit.images import from_uint8, to_uint8
+from lr_edit.tabletop.scene import UNSEEN_PAIRS
+from lr_edit.tabletop.splits import part_phrase, scene_for
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    return sample_cases(6, size=48)
+
+
+def test_splits_take_turns_and_every_case_is_a_visible_replacement(cases: list[Case]) -> None:
+    assert [case.split for case in cases] == [*SPLITS, SPLITS[0]]
+    assert [case.number for case in cases] == list(range(6))
+    for case in cases:
+        assert min(case.thing.mean(), case.arrived.mean()) >= LEAST_VISIBLE
+        old = case.edit.source.things[case.edit.source_index or 0]
+        assert case.wanted.noun != old.noun
+        assert (case.wanted.x, case.wanted.y) == (old.x, old.y)
+        assert case.edit.find.startswith("the ") and case.edit.paint
+
+
+def test_all_that_changes_lies_in_the_place(cases: list[Case]) -> None:
+    for case in cases:
+        outside = (case.place == 0).expand(1, 3, -1, -1)
+        difference = (case.source - case.target).abs()[outside]
+        assert difference.max() <= 2 * 7 / 255  # the threshold of an edit mask, and rounding
+        assert (case.place >= torch.maximum(case.thing, case.arrived)).all()
+        assert torch.equal(from_uint8(to_uint8(case.source)), case.source)
+
+
+def test_cases_do_not_depend_on_how_many_are_asked_for(cases: list[Case]) -> None:
+    again = sample_cases(2, size=48)
+    for one, other in zip(cases, again, strict=False):
+        assert one.edit == other.edit
+        assert torch.equal(one.target, other.target)
+    elsewhere = sample_cases(1, size=48, first=500)
+    assert elsewhere[0].edit.source != cases[0].edit.source
+
+
+@pytest.mark.parametrize("part", ["attribute", "relation", "unseen"])
+def test_a_part_is_asked_in_its_own_words(part: str) -> None:
+    edits = [edit for index in range(3) if (edit := propose_edit(part, index)) is not None]
+    assert edits
+    for index in range(3):
+        edit = propose_edit(part, index)
+        phrase = part_phrase(part, scene_for("test", part, index), index)
+        if edit is not None and phrase is not None:
+            assert edit.find.removeprefix("the ") == phrase.text.removeprefix("the ")
+            assert (edit.source_index,) == phrase.targets
+            thing = edit.source.things[edit.source_index or 0]
+            assert part != "unseen" or (thing.colour, thing.noun) in UNSEEN_PAIRS
+
+
+@pytest.mark.parametrize("splits", [(), ("plain", "several"), ("absent",)])
+def test_unknown_splits_are_refused(splits: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match="plain"):
+        check_splits(splits)
+
+
+def test_the_reports_edits_stand_in_scenes_that_hold_one_such_thing() -> None:
+    cases = report_cases(seed=3, size=48)
+    for (old, new), case in zip(REPORT_EDITS, cases, strict=True):
+        nouns = [thing.noun for thing in case.edit.source.things]
+        assert nouns.count(old) == 1 and new not in nouns
+        assert case.wanted.noun == new
+        assert case.edit.find == f"the {old}"
