@@ -4,6 +4,7 @@ A recipe is a LightningModule that learns one network. Its random numbers depend
 alone, so that a run that was stopped goes on as it would have. It knows no data set.
 """
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
+
+from lr_edit.errors import UserError
 
 
 def training_share(trainer: Any) -> float:
@@ -80,10 +83,19 @@ class Recipe(LightningModule):
         }
 
     def log_loss(self, loss: Tensor) -> Tensor:
-        """Log a training loss and keep it for the card's curve."""
+        """Log a training loss and keep it for the card's curve.
+
+        Raises UserError when it is no longer a number: nothing good would come of going on.
+        """
         self.log("loss", loss, prog_bar=True)
         if self.global_step % 50 == 0:
-            self.history.append((self.global_step, float(loss.detach())))
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise UserError(
+                    f"the loss is {value} at step {self.global_step}; go on from an earlier "
+                    "checkpoint with --ckpt_path, or lower --model.init_args.learning_rate"
+                )
+            self.history.append((self.global_step, value))
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
