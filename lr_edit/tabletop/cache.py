@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from lr_edit.images import to_uint8
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene, sample_scene
 
 # Raised whenever the same seed gives another picture, so that old folders are not read.
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 CHUNK = 32
 MAPS = ("instances", "classes", "shadows")
 
@@ -112,8 +113,7 @@ def render_job(job: Job) -> tuple[int, dict[str, np.ndarray]]:
     """One chunk as uint8 arrays, and the index it starts at."""
     split, start, stop, size, device = job
     result = render([split_scene(split, i) for i in range(start, stop)], size, device)
-    pixels = (result.images.permute(0, 2, 3, 1) + 1) * 127.5
-    arrays = {"images": pixels.round().clamp(0, 255).byte().cpu().numpy()}
+    arrays = {"images": to_uint8(result.images).cpu().numpy()}
     for name in MAPS:
         arrays[name] = getattr(result, name).byte().cpu().numpy()
     return start, arrays

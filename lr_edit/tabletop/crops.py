@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 from torch.utils.data import Dataset
 
+from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import object_text
 from lr_edit.tabletop.scene import Thing
@@ -64,10 +65,10 @@ def jittered_square(box: Box, size: int, rng: random.Random, grow: tuple[float, 
 def resize_image(image: np.ndarray, box: Box, side: int) -> Tensor:
     """The part of uint8 [H, W, 3] inside the box as float32 [3, side, side] in [-1, 1]."""
     x0, y0, x1, y1 = box
-    part = torch.from_numpy(image[y0:y1, x0:x1].copy()).permute(2, 0, 1)[None].float()
+    part = from_uint8(torch.from_numpy(image[y0:y1, x0:x1].copy())[None])
     if part.shape[-1] != side:
         part = interpolate(part, size=(side, side), mode="bicubic", antialias=True)
-    return (part[0] / 127.5 - 1).clamp(-1, 1)
+    return part[0].clamp(-1, 1)
 
 
 def resize_mask(mask: np.ndarray, box: Box, side: int) -> Tensor:

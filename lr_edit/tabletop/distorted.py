@@ -13,6 +13,7 @@ from torch.nn.functional import grid_sample
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import affine, gaussian_blur
 
+from lr_edit.images import from_uint8, to_pil
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.crops import cut, visible_things
 from lr_edit.tabletop.judged import uneven
@@ -57,11 +58,10 @@ def warped(image: Tensor, strength: float, seed: int) -> Tensor:
 
 def compressed(image: Tensor, strength: float, seed: int) -> Tensor:
     """JPEG of quality 80 down to 4."""
-    pixels = ((image.clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=round(80 - 76 * strength))
+    to_pil(image[None])[0].save(buffer, "JPEG", quality=round(80 - 76 * strength))
     back = np.asarray(Image.open(buffer)).copy()
-    return torch.from_numpy(back).permute(2, 0, 1) / 127.5 - 1
+    return from_uint8(torch.from_numpy(back)[None])[0]
 
 
 DISTORTIONS: tuple[Distort, ...] = (blurred, noisy, tinted, moved, warped, compressed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lr_edit.images import to_uint8
 from lr_edit.tabletop.captions import caption
 from lr_edit.tabletop.language import Phrase, phrases
 from lr_edit.tabletop.render import render
@@ -59,7 +60,7 @@ def rows(split: str, count: int, size: int, part: str | None) -> Iterator[dict[s
         indices = range(start, min(start + BATCH, count))
         scenes = [scene_for(split, part, index) for index in indices]
         result = render(scenes, size)
-        pixels = ((result.images.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
+        pixels = to_uint8(result.images).numpy()
         maps = result.instances.byte().numpy()
         for index, scene, image, instances in zip(indices, scenes, pixels, maps, strict=True):
             yield row(scene, image, instances, asked(split, part, scene, index), part, index)

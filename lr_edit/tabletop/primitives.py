@@ -128,7 +128,8 @@ def pierce(
         o[:, 0] ** 2 + o[:, 1] ** 2 - hole**2,
         d[:, 2] > 0,
     )
-    through = (h_enter < enter) & (enter < h_leave)
+    start = enter.clamp_min(least)
+    through = (h_enter < start) & (start < h_leave)
     first = torch.where(through, h_leave, enter)
     return torch.where((first < leave) & (first > least), first, first.new_full((), FAR))
 

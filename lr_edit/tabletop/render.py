@@ -86,8 +86,8 @@ def render_chunk(
     # The wall is painted light: neither lamp nor shadow changes it.
     wall = ~on_solid & ~ground
     colour = torch.where(wall[:, None], albedo, colour)
-    instance = torch.where(on_solid, assembly.thing[hits.solid.clamp_min(0)], 0)
-    kind = torch.where(on_solid, assembly.noun[hits.solid.clamp_min(0)] + FIRST_NOUN_CLASS, 0)
+    instance = torch.where(on_solid, of_solid(assembly.thing, hits.solid), 0)
+    kind = torch.where(on_solid, of_solid(assembly.noun, hits.solid) + FIRST_NOUN_CLASS, 0)
     kind = torch.where(wall, BACKDROP_CLASS, kind)
     centre = samples // 2 * (side + 1)
     return Rendering(
@@ -214,8 +214,13 @@ def cast_shadows(
     start = points[rays] + LEAST * normal[rays]
     hits = trace(assembly, owner[rays], start, light[rays], LEAST)
     shadows = torch.zeros_like(owner)
-    shadows[rays] = torch.where(hits.solid >= 0, assembly.thing[hits.solid.clamp_min(0)], 0)
+    shadows[rays] = of_solid(assembly.thing, hits.solid)
     return shadows
+
+
+def of_solid(values: Tensor, solid: Tensor) -> Tensor:
+    """values[solid], and 0 where solid is −1 (none)."""
+    return torch.cat((values, values.new_zeros(1)))[solid]
 
 
 def average(colour: Tensor, batch: int, size: int, samples: int) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.scene import NOUNS
 
@@ -29,7 +30,7 @@ class SegmentedScenes(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = random.Random(f"{self.salt} {index}")
         scene = rng.randrange(len(self.scenes)) if self.augment else index % len(self.scenes)
-        image = torch.from_numpy(self.scenes.images[scene].copy()).permute(2, 0, 1) / 127.5 - 1
+        image = from_uint8(torch.from_numpy(self.scenes.images[scene].copy())[None])[0]
         classes = torch.from_numpy(self.scenes.classes[scene].copy()).long()
         if self.augment:
             if rng.random() < 0.5:

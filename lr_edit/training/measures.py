@@ -19,6 +19,7 @@ from lr_edit.backbones.perceptual_trunk import PerceptualTrunk
 from lr_edit.backbones.segformer import SegformerSegmenter
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.editors.pixel import PixelEditor
+from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.captions import attribute_variants
 from lr_edit.tabletop.crops import InpaintingCrops, cut, visible_things
@@ -80,10 +81,10 @@ def measure_segformer(folder: str, device: str = "cpu") -> Figures:
     segmenter, scenes = SegformerSegmenter(folder, device=device), test_scenes()
     both, either, right = torch.zeros(len(CLASS_NAMES)), torch.zeros(len(CLASS_NAMES)), 0.0
     for start in range(0, len(scenes), BATCH):
-        pixels = torch.from_numpy(scenes.images[start : start + BATCH].copy()).permute(0, 3, 1, 2)
+        images = from_uint8(torch.from_numpy(scenes.images[start : start + BATCH].copy()))
         truth = torch.from_numpy(scenes.classes[start : start + BATCH].copy()).long()
         with torch.inference_mode():
-            labels = segmenter.segment(pixels / 127.5 - 1).labels
+            labels = segmenter.segment(images).labels
         right += float((labels == truth).float().mean()) * len(truth) / len(scenes)
         for k in range(len(CLASS_NAMES)):
             both[k] += ((labels == k) & (truth == k)).sum()
