@@ -61,7 +61,7 @@ class NoSegment(Segmenter):
         return Segmentation(labels, tuple(map(str, range(size))))
 
 
-def tiny_models(segmenter: Segmenter | None = None) -> ModelSet:
+def fake_models(segmenter: Segmenter | None = None) -> ModelSet:
     """Networks that take no time."""
     return ModelSet.of(
         clip=LinearClip(),

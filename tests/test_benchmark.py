@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluation_fakes import KnowingJudge, NoSegment, tiny_models
+from evaluation_fakes import KnowingJudge, NoSegment, fake_models
 from PIL import Image
+from tiny_models import tiny_models
 
 from lr_edit.backbones.folders import ROOT
+from lr_edit.backbones.judge import NOTHING, JudgeNetwork, save_judge
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.errors import UserError
 from lr_edit.evaluation import sheet
@@ -22,6 +24,7 @@ from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.guidance.options import NO_GUIDANCE, AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.regions.fixed import WholeProposer
+from lr_edit.tabletop.scene import COLOURS, NOUNS
 
 SIZE = 48
 FAST = EditorVariant(
@@ -50,7 +53,7 @@ def cases() -> list[Case]:
 
 
 def test_a_run_writes_rows_a_table_and_sheets(cases: list[Case], tmp_path: Path) -> None:
-    metrics = evaluate(CONFIG, tiny_models(), KnowingJudge(cases), tmp_path)
+    metrics = evaluate(CONFIG, fake_models(), KnowingJudge(cases), tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     assert {"commit", "machine", "torch", "seed", "config"} <= set(metrics)
     rows = {(row["proposer"], row["editor"], row["split"]): row for row in metrics["rows"]}
@@ -64,6 +67,7 @@ def test_a_run_writes_rows_a_table_and_sheets(cases: list[Case], tmp_path: Path)
     assert perfect["lpips_target"] == 0 and perfect["psnr_inside"] == PSNR_CAP
     assert perfect["ssim_target"] == pytest.approx(1, abs=1e-4)
     assert untouched["judge_success"] == 0 and untouched["psnr_outside"] == PSNR_CAP
+    assert untouched["seam"] is None and untouched["outside_identical"] is None
     assert untouched["lpips_target"] == untouched["lpips_source_baseline"] > 0
     edited = rows["true_mask", "default", "all"]
     assert edited["n"] == 4 and rows["true_mask", "default", "crowded"]["n"] == 2
@@ -81,6 +85,19 @@ def test_a_run_writes_rows_a_table_and_sheets(cases: list[Case], tmp_path: Path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_a_variant_that_equals_an_earlier_one_is_not_run_again(
+    cases: list[Case], tmp_path: Path
+) -> None:
+    same = replace(FAST, proposers=("true_mask",))
+    config = replace(CONFIG, edits=1, proposers=("true_mask",), editors={"one": FAST, "two": same})
+    models = fake_models()
+    metrics = evaluate(config, models, KnowingJudge(cases), tmp_path)
+    rows = [row for row in metrics["rows"] if row["editor"]]
+    assert [row["editor"] for row in rows] == ["one", "one", "two", "two"]
+    assert rows[2:] == [row | {"editor": "two"} for row in rows[:2]]
+    assert len(models.diffusion.calls) == 2  # steps, of the one edit that was made
+
+
 def test_every_row_makes_the_same_edits_with_the_same_seeds() -> None:
     assert CONFIG.seeds(3, 2) == CONFIG.seeds(3, 8)[:2]
     chosen = {CONFIG.seeds(number, 8) for number in range(50)}
@@ -93,14 +110,14 @@ def test_the_right_thing_at_the_wrong_place_is_no_success(cases: list[Case]) -> 
     moved = case.target.roll(shifts=(7, 11), dims=(2, 3))
     edits = {case.number: replace(REFERENCES["target"](case), best=moved)}
     ((_, _, outcome),) = measured(
-        [case], lambda c: edits[c.number], judge, tiny_models().perceptual
+        [case], lambda c: edits[c.number], judge, fake_models().perceptual
     )
     assert not outcome.success and outcome.first_success
     assert outcome.psnr_outside < PSNR_CAP
 
 
 def test_a_region_that_is_not_found_leaves_the_picture(cases: list[Case]) -> None:
-    models, case = tiny_models(NoSegment()), cases[0]
+    models, case = fake_models(NoSegment()), cases[0]
     proposer = PROPOSERS["segformer_clip"](models)(case)
     editor = build_editor(models, FAST)
     edited = edit_case(case, proposer, editor, models.scorer, FAST, (1, 2), torch.device("cpu"))
@@ -109,7 +126,7 @@ def test_a_region_that_is_not_found_leaves_the_picture(cases: list[Case]) -> Non
 
 
 def test_best_and_first_candidate_are_told_apart(cases: list[Case]) -> None:
-    models, case, seeds = tiny_models(), cases[0], (5, 6, 7)
+    models, case, seeds = fake_models(), cases[0], (5, 6, 7)
     editor, cpu = build_editor(models, FAST), torch.device("cpu")
     edited = edit_case(case, WholeProposer(), editor, models.scorer, FAST, seeds, cpu)
     alone = edit_case(case, WholeProposer(), editor, models.scorer, FAST, seeds[:1], cpu)
@@ -119,7 +136,7 @@ def test_best_and_first_candidate_are_told_apart(cases: list[Case]) -> None:
 
 
 def test_networks_without_weight_are_not_loaded() -> None:
-    models = tiny_models()
+    models = fake_models()
     editor = build_editor(models, replace(FAST, weights=NO_GUIDANCE))
     assert editor.clip is None and editor.perceptual is None
     assert build_editor(models, FAST).clip is models.clip
@@ -186,19 +203,35 @@ def test_missing_files_and_unwritable_folders_are_told(tmp_path: Path) -> None:
         read_config(tmp_path / "nothing.yaml")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
-        run(CONFIG, str(tmp_path / "file" / "out"))
+        evaluate(CONFIG, fake_models(), KnowingJudge([]), tmp_path / "file" / "out")
 
 
 def test_sheets_show_every_first_result() -> None:
-    page = sheet.random_sheet(tiny_models(), 3, seed=1, variant=FAST, size=SIZE)
-    more = sheet.random_sheet(tiny_models(), 5, seed=1, variant=FAST, size=SIZE)
+    page = sheet.random_sheet(fake_models(), 3, seed=1, variant=FAST, size=SIZE)
+    more = sheet.random_sheet(fake_models(), 5, seed=1, variant=FAST, size=SIZE)
     assert more.height > page.height > 100
     with pytest.raises(UserError, match="count 0"):
-        sheet.random_sheet(tiny_models(), 0, seed=1)
+        sheet.random_sheet(fake_models(), 0, seed=1)
     with pytest.raises(UserError, match="magic"):
-        sheet.random_sheet(tiny_models(), 1, seed=1, proposer="magic", size=SIZE)
+        sheet.random_sheet(fake_models(), 1, seed=1, proposer="magic", size=SIZE)
 
 
 def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert sheet.main(["--output", str(tmp_path / "a.png"), "--models", "unknown"]) == 2
     assert "unknown" in capsys.readouterr().err
+
+
+def test_a_configuration_runs_with_models_from_folders(tmp_path: Path) -> None:
+    network = JudgeNetwork((*NOUNS, NOTHING), COLOURS, widths=(8, 8), size=16)
+    save_judge(tmp_path / "judge", network)
+    config = {
+        "edits": 1, "splits": ["plain"], "size": SIZE, "models": str(tiny_models(tmp_path)),
+        "judge": str(tmp_path / "judge"),
+        "editors": {"quick": {"count": 2, "sampling": {"steps": 1}, "views": {"side": 16}}},
+    }  # fmt: skip
+    (tmp_path / "evaluate.yaml").write_text(json.dumps(config))
+    metrics = run(str(tmp_path / "evaluate.yaml"), str(tmp_path / "out"))
+    whole = [row for row in metrics["rows"] if row["split"] == "all"]
+    assert [row["proposer"] for row in whole[2:]] == list(PROPOSERS)
+    assert all(row["outside_identical"] == 1 for row in whole[2:])
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["rows"] == metrics["rows"]

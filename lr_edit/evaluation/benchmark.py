@@ -5,7 +5,7 @@ python infer.py evaluate --config configs/evaluate.yaml --output DIR
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +18,7 @@ from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import Case, sample_cases
-from lr_edit.evaluation.config import BenchmarkConfig, read_config
+from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
 from lr_edit.evaluation.judging import judge_edits
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
@@ -65,28 +65,37 @@ def run(benchmark: BenchmarkConfig | str, output: str) -> dict[str, Any]:
     for a mistake in the configuration, missing weights, or a folder that cannot be written to.
     """
     config = read_config(benchmark) if isinstance(benchmark, str) else benchmark
-    folder = made_folder(output)
     device = str(device_named(config.device))
-    return evaluate(config, load_models(config.models, device), Judge(config.judge, device), folder)
+    models, judge = load_models(config.models, device), Judge(config.judge, device)
+    return evaluate(config, models, judge, output)
 
 
 def evaluate(
-    config: BenchmarkConfig, models: ModelSet, judge: Judge, folder: Path
+    config: BenchmarkConfig, models: ModelSet, judge: Judge, output: str | Path
 ) -> dict[str, Any]:
-    """`run` with networks that exist already."""
-    header = provenance(device_named(config.device)) | {"seed": config.seed}
-    report = Report(config, header)
+    """`run` with networks that exist already.
+
+    A variant that equals an earlier one is not run again: its rows repeat those figures.
+    """
+    editing = {pair: _editing(config, models, *pair) for pair in config.pairs()}
+    perceptual = models.perceptual  # all models are there now, before any work is done
+    folder = made_folder(output)
+    report = Report(config, provenance(device_named(config.device)) | {"seed": config.seed})
     cases = sample_cases(config.edits, config.splits, config.size)
     for name, same in REFERENCES.items():
-        outcomes = [outcome for *_, outcome in measured(cases, same, judge, models.perceptual)]
+        outcomes = [outcome for *_, outcome in measured(cases, same, judge, perceptual)]
         report.rows += rows(outcomes, name, None, None)
+    known: dict[tuple[EditorVariant, str], list[dict[str, Any]]] = {}
     with _progress() as bar:
-        for editor, proposer in config.pairs():
-            edit = _editing(config, models, editor, proposer)
-            task = bar.add_task(f"{proposer} · {editor}", total=len(cases))
-            forget_peak()
-            results = measured(cases, edit, judge, models.perceptual, partial(bar.advance, task))
-            _take(report, results, proposer, editor)
+        for (editor, proposer), edit in editing.items():
+            key = (replace(config.editors[editor], proposers=()), proposer)
+            if key not in known:
+                task = bar.add_task(f"{proposer} · {editor}", total=len(cases))
+                done = partial(bar.advance, task)
+                forget_peak()
+                results = measured(cases, edit, judge, perceptual, done)
+                known[key] = _take(report, results, proposer, editor)
+            report.rows += [row | {"editor": editor} for row in known[key]]
             write(report, folder)
     return report.metrics()
 
@@ -160,8 +169,8 @@ def _editing(config: BenchmarkConfig, models: ModelSet, editor: str, proposer: s
 
 def _take(
     report: Report, results: Iterable[tuple[Case, Edited, Outcome]], proposer: str, editor: str
-) -> None:
-    """Adds a row's results, of which only figures and some pictures are kept."""
+) -> list[dict[str, Any]]:
+    """Adds a row's edits, of which only figures and some pictures are kept; returns its rows."""
     limit, first_row = report.config.examples, not report.failures
     outcomes: list[Outcome] = []
     failures: list[Example] = []
@@ -175,7 +184,7 @@ def _take(
             report.examples.append(shown)
         if not outcome.success and len(failures) < limit:
             failures.append(shown)
-    report.rows += rows(outcomes, proposer, editor, peak_rss_mb())
+    return rows(outcomes, proposer, editor, peak_rss_mb())
 
 
 def _progress() -> Progress:

@@ -13,7 +13,6 @@ from lr_edit.editors.editor import Editor
 from lr_edit.editors.pixel import PixelEditor
 from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.config import EditorVariant
-from lr_edit.guidance.seam import seam
 from lr_edit.models import ModelSet
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region, RegionProposer
@@ -27,15 +26,15 @@ class Edited:
     others: all candidates [N, 3, H, W]. region: mask [1, 1, H, W] that was proposed, all 0 where
     nothing was found (the picture then stays as it was). weight: [1, 1, H, W] in [0, 1], how much
     of each pixel was repainted. seam: of the best. seconds: from picture and phrases to the ranked
-    result; None where nothing ran.
+    result. The last four are None for a picture that nobody edited.
     """
 
     best: Tensor
     first: Tensor
     others: Tensor
-    region: Tensor
-    weight: Tensor
-    seam: float
+    region: Tensor | None
+    weight: Tensor | None
+    seam: float | None
     seconds: float | None
 
 
@@ -69,7 +68,7 @@ def edit_case(
     image = case.source.to(device)
     region = proposer.propose(image, case.edit.find)
     if not region.present or not (region.mask > 0).any():
-        return replace(untouched(case), seconds=time.perf_counter() - began)
+        return _not_found(case, time.perf_counter() - began)
     result = edit_image(
         image,
         case.edit.find,
@@ -94,17 +93,24 @@ def edit_case(
 
 
 def untouched(case: Case) -> Edited:
-    """The source as its own edit: what is left where no region is found."""
-    nothing = torch.zeros_like(case.thing)
-    source = case.source
-    return Edited(source, source, source, nothing, nothing, seam=0.0, seconds=None)
+    """The source as its own edit, for comparison."""
+    return _compared(case.source)
 
 
 def perfect(case: Case) -> Edited:
     """The exact target as an edit: the best that judge and distances can say of any."""
-    visible = float(seam(case.target, case.source, case.place))
-    target = case.target
-    return Edited(target, target, target, case.place, case.place, visible, seconds=None)
+    return _compared(case.target)
+
+
+def _compared(image: Tensor) -> Edited:
+    """A picture that nobody edited."""
+    return Edited(image, image, image, region=None, weight=None, seam=None, seconds=None)
+
+
+def _not_found(case: Case, seconds: float) -> Edited:
+    """The source unchanged, since there is no region: a failed edit."""
+    nothing = torch.zeros_like(case.thing)
+    return replace(untouched(case), region=nothing, weight=nothing, seam=0.0, seconds=seconds)
 
 
 def _found(region: Region) -> RegionProposer:

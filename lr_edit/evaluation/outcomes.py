@@ -31,7 +31,8 @@ class Outcome:
     the source wherever nothing was repainted. psnr_outside: against the source, where the exact
     target equals it. psnr_inside: against the exact target, where it differs. lpips, lpips_source,
     ssim: in the square around that, edit or source against the exact target. region_iou: proposed
-    region against the thing's true mask.
+    region against the thing's true mask. None where a figure says nothing of a picture that nobody
+    edited.
     """
 
     number: int
@@ -39,14 +40,14 @@ class Outcome:
     wanted: tuple[str, str]
     verdict: Verdict
     first: Verdict
-    identical: bool
+    identical: bool | None
     psnr_outside: float
     psnr_inside: float
     lpips: float
     lpips_source: float
     ssim: float
-    seam: float
-    region_iou: float
+    seam: float | None
+    region_iou: float | None
     seconds: float | None
 
     @property
@@ -76,23 +77,28 @@ def measure(
     before = lpips(perceptual, source, target)
     outside = psnr(edited.best, case.source, 1 - case.place)
     inside = psnr(edited.best, case.target, case.place)
-    same = identical_outside(edited.others, case.source, edited.weight)
     return Outcome(
         case.number,
         case.split,
         (case.wanted.noun, case.wanted.colour),
         verdict,
         first,
-        identical=bool(same.all()),
+        identical=_identical(case, edited),
         psnr_outside=float(outside),
         psnr_inside=float(inside),
         lpips=float(distance),
         lpips_source=float(before),
         ssim=float(ssim(best, target)),
         seam=edited.seam,
-        region_iou=overlap(edited.region, case.thing).iou,
+        region_iou=None if edited.region is None else overlap(edited.region, case.thing).iou,
         seconds=edited.seconds,
     )
+
+
+def _identical(case: Case, edited: Edited) -> bool | None:
+    if edited.weight is None:
+        return None
+    return bool(identical_outside(edited.others, case.source, edited.weight).all())
 
 
 def rows(
@@ -109,10 +115,10 @@ def rows(
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures of a row: shares in [0, 1], means, and the 95 % interval of the success."""
 
-    def mean(figure: Callable[[Outcome], float]) -> float:
-        return round(fmean(map(figure, outcomes)), 5)
+    def mean(figure: Callable[[Outcome], float | None]) -> float | None:
+        values = [value for value in map(figure, outcomes) if value is not None]
+        return round(fmean(values), 5) if values else None
 
-    seconds = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
     interval = wilson_interval(sum(o.success for o in outcomes), len(outcomes))
     return {
         "n": len(outcomes),
@@ -128,5 +134,5 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "ssim_target": mean(lambda o: o.ssim),
         "seam": mean(lambda o: o.seam),
         "region_iou": mean(lambda o: o.region_iou),
-        "seconds_per_edit": round(fmean(seconds), 3) if seconds else None,
+        "seconds_per_edit": mean(lambda o: o.seconds),
     }

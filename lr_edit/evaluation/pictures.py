@@ -40,6 +40,7 @@ def example(case: Case, edited: Edited, outcome: Outcome, source: str) -> Exampl
 
 def region_picture(case: Case, edited: Edited) -> Image.Image:
     """The source with the region outlined, pale where nothing was repainted."""
+    assert edited.region is not None and edited.weight is not None  # only edits are shown
     painted = (edited.weight > 0).float()
     return marked(to_pil(case.source)[0], mask_to_pil(edited.region), mask_to_pil(painted))
 
