@@ -16,16 +16,21 @@ if TYPE_CHECKING:  # it loads torch
 
 
 class Bars:
-    """Stages one after the other; when something is raised inside, they vanish without a trace."""
+    """Stages one after the other; when something is raised inside, they vanish without a trace.
+
+    Nothing is shown where stderr is no terminal.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
         self._rich = RichProgress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
-            console=console or Console(stderr=True),
+            console=console,
+            disable=not console.is_interactive,
         )
         self._task: TaskID | None = None
 
