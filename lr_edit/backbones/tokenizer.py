@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lr_edit.backbones.folders import local_folder
 from lr_edit.errors import UserError
 
 CONTEXT_LENGTH = 20
@@ -59,9 +60,10 @@ def load_tokenizer(folder: str | Path) -> Any:
     """The CLIPTokenizer of a folder; UserError where there is none."""
     from transformers import CLIPTokenizer
 
-    if not (Path(folder) / "tokenizer.json").is_file():
+    place = local_folder(folder)
+    if place is None or not (place / "tokenizer.json").is_file():
         raise UserError(f"{folder}: found no tokenizer.json, expected a tokenizer folder")
-    return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:

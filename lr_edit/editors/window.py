@@ -71,7 +71,9 @@ def close_window(image: Tensor, patches: Tensor, window: Window) -> tuple[Tensor
     """
     x0, y0, x1, y1 = window.box
     area = (..., slice(max(y0, 0), y1), slice(max(x0, 0), x1))
-    weight = paste(image.new_zeros(1, 1, *image.shape[2:]), window.weight, window.box)
+    weight = paste(image.new_zeros(1, 1, *image.shape[2:]), window.weight, window.box).clamp(0, 1)
+    # Resizing rings: what would change no 8-bit value is not part of the region.
+    weight = weight * (weight >= 1 / 255)
     pictures = paste(image, patches, window.box)
     old, new, share = image[area], pictures[area], weight[area]
     pictures[area] = torch.where(share > 0, old + share * (new - old), old)

@@ -209,8 +209,9 @@ class InpaintingCrops(Dataset[dict[str, object]]):
     def empty_place(self, scene: int, shape: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:
         """A crop and a region of it where nothing stands and no shadow falls."""
         size = self.scenes.images.shape[1]
-        side = rng.randint(48, 80)
-        left, top = rng.randint(0, size - side), rng.randint(size // 5, size - side)
+        side = min(size, rng.randint(48, 80))
+        left = rng.randint(0, size - side)
+        top = rng.randint(min(size // 5, size - side), size - side)
         box = (left, top, left + side, top + side)
         taken = (self.scenes.instances[scene] > 0) | (self.scenes.shadows[scene] > 0)
         free = ~resize_mask(taken, box, self.side)

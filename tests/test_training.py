@@ -1,0 +1,154 @@
+"""The recipes: every YAML is built and runs, training learns, and goes on where it stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lr_edit.errors import UserError
+from lr_edit.tabletop.cache import rendered
+from lr_edit.training.cli import run
+from lr_edit.training.clip import truth
+from lr_edit.training.data import Consecutive
+from lr_edit.training.losses import add_noise, region_mse, soft_cross_entropy, velocity
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs/tabletop").glob("*.yaml"))
+TINY = {
+    "clip": ["--model.init_args.width=48", "--model.init_args.layers=1"],
+    "diffusion": [
+        "--model.init_args.network={size: 64, channels: [32, 32], layers: [1, 1], "
+        "attention: [false, true], text_width: 48, text_layers: 1}"
+    ],
+    "judge": ["--model.init_args.widths=[8, 8]"],
+    "perceptual": ["--model.init_args.widths=[8, 8]"],
+    "segformer": [
+        "--model.init_args.widths=[8, 8, 16, 20]", "--model.init_args.depths=[1, 1, 1, 1]",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LightningCLI warns of pytest's own arguments."""
+    monkeypatch.setattr("sys.argv", ["train.py"])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Few and small scenes, rendered once for all tests here."""
+    return tmp_path_factory.mktemp("scenes")
+
+
+def arguments(config: Path, cache: Path, *more: str) -> list[str]:
+    return [
+        "fit", "--config", str(config), "--trainer.accelerator=cpu", "--trainer.precision=32-true",
+        "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
+        "--data.init_args.train_scenes=6", "--data.init_args.validation_scenes=4",
+        "--data.init_args.size=64", f"--data.init_args.folder={cache}",
+        "--data.init_args.batch_size=2", "--data.init_args.validation_samples=2",
+        "--data.init_args.steps_per_epoch=2", *TINY[config.stem], *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_runs(
+    config: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(arguments(config, cache, "--trainer.fast_dev_run=2"))
+    assert not (tmp_path / "runs/tabletop" / config.stem / "checkpoints").exists()
+
+
+def judge_run(cache: Path, folder: Path, steps: int, *more: str) -> dict[str, Any]:
+    """Train the judge for so many steps in `folder`; its last checkpoint."""
+    config = next(c for c in CONFIGS if c.stem == "judge")
+    run(
+        arguments(
+            config, cache, f"--trainer.max_steps={steps}", f"--trainer.default_root_dir={folder}",
+            "--trainer.check_val_every_n_epoch=100", "--trainer.logger=false",
+            f"--model.init_args.output={folder}/weights", *more,
+        )
+    )  # fmt: skip
+    return torch.load("runs/tabletop/judge/checkpoints/last.ckpt", weights_only=True)
+
+
+def test_a_resumed_run_is_the_run_that_would_have_been(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The rate falls with the share of the steps that is over, so both runs are told of all six.
+    checkpoints = {}
+    for name in ("whole", "parts"):
+        place = tmp_path / name
+        place.mkdir()
+        monkeypatch.chdir(place)
+        if name == "parts":
+            judge_run(cache, place, 6, "--trainer.limit_train_batches=2", "--trainer.max_epochs=1")
+            last = str(place / "runs/tabletop/judge/checkpoints/last.ckpt")
+            assert torch.load(last, weights_only=True)["global_step"] == 2
+            checkpoints[name] = judge_run(cache, place, 6, f"--ckpt_path={last}")
+        else:
+            checkpoints[name] = judge_run(cache, place, 6)
+    whole, parts = checkpoints["whole"], checkpoints["parts"]
+    assert whole["global_step"] == parts["global_step"] == 6
+    for name, value in whole["state_dict"].items():
+        torch.testing.assert_close(parts["state_dict"][name], value, msg=name)
+    assert (tmp_path / "parts/weights/model.safetensors").is_file()
+
+
+def test_rendered_scenes_are_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lr_edit.tabletop.cache.render_job", fail)
+    with pytest.raises(KeyboardInterrupt):
+        rendered("train", 2, 32, tmp_path, processes=1)
+    assert not any((path / "done.json").exists() for path in tmp_path.iterdir())
+    monkeypatch.undo()
+    scenes = rendered("train", 2, 32, tmp_path, processes=1)
+    assert scenes.images.shape == (2, 32, 32, 3) and scenes.images.any()
+
+
+def test_consecutive_numbers_share_out_among_ranks() -> None:
+    ranks = [list(Consecutive(100 + rank, 3, 2)) for rank in range(2)]
+    assert sorted(ranks[0] + ranks[1]) == list(range(100, 106))
+
+
+def test_velocity_and_noise_give_the_picture_back() -> None:
+    x0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    alpha_bar = torch.tensor([0.3, 0.9])[:, None, None, None]
+    x_t, v = add_noise(x0, noise, alpha_bar), velocity(x0, noise, alpha_bar)
+    torch.testing.assert_close(alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * v, x0)
+
+
+def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:
+    mask = torch.zeros(2, 1, 4, 4)
+    mask[0, :, :1], mask[1, :, :3] = 1, 1
+    ones = torch.ones(2, 3, 4, 4)
+    torch.testing.assert_close(region_mse(ones, 0 * ones, mask, 0.05), torch.ones(2))
+    outside = ones * (1 - mask)
+    assert (region_mse(outside, 0 * ones, mask, 0.0) == 0).all()
+
+
+def test_soft_targets_are_least_when_met() -> None:
+    target = torch.tensor([[0.5, 0.5, 0.0]])
+    met = soft_cross_entropy(torch.tensor([[9.0, 9.0, -9.0]]), target)
+    assert met < soft_cross_entropy(torch.tensor([[9.0, -9.0, -9.0]]), target)
+
+
+def test_captions_are_true_of_what_they_leave_open() -> None:
+    said = torch.tensor([[3, -1, -1], [3, 2, -1], [3, 2, 1]])
+    facts = torch.tensor([[3, 2, 0], [4, 2, 1]])
+    assert truth(said, facts).tolist() == [[True, False], [True, False], [False, False]]
+
+
+def test_a_loss_that_is_no_number_stops_the_training(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nothing = torch.tensor(float("nan"), requires_grad=True)
+    monkeypatch.setattr("lr_edit.training.judge.cross_entropy", lambda *_, **__: nothing)
+    with pytest.raises(UserError, match="the loss is nan at step 0"):
+        judge_run(cache, tmp_path, 4)
