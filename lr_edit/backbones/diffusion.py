@@ -40,7 +40,8 @@ class UNetDiffusion(Diffusion):
             raise UserError(f"{folder!r} predicts {self._kind!r}: expected v_prediction or epsilon")
         self._device, self._dtype = device_named(device), dtype_named(dtype)
         self._size = int(network.size)
-        network = network.to(self._device, self._dtype, memory_format=torch.channels_last)
+        layout = torch.channels_last if self._device.type == "cuda" else torch.contiguous_format
+        network = network.to(self._device, self._dtype, memory_format=layout)
         self._network: Any = freeze(network)
         self._alphas = self._scheduler.alphas_cumprod.float().to(self._device)
 

@@ -22,7 +22,7 @@ from lr_edit.tabletop.scene import (
     sample_place,
     sample_thing,
 )
-from lr_edit.tabletop.words import BACKDROP_NAMES, SURFACE_WORDS, SYNONYMS, vary
+from lr_edit.tabletop.words import BACKDROP_NAMES, PEOPLE, SURFACE_WORDS, SYNONYMS, vary
 
 KINDS = ("replace", "recolour", "remove", "add", "move", "background")
 REPLACE = (
@@ -122,7 +122,7 @@ def _recolour(scene: Scene, rng: random.Random, unseen: bool) -> SceneEdit | Non
         for c in allowed_colours(thing.noun)
         if c != thing.colour and (unseen or (c, thing.noun) not in UNSEEN_PAIRS)
     ]
-    if not colours:
+    if not colours or thing.noun in PEOPLE:
         return None
     changed = replace(thing, colour=rng.choice(colours))
     words = rng.choice(RECOLOUR).format(find=find, colour=changed.colour)

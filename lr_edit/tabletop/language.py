@@ -119,7 +119,8 @@ def noun_phrase(said: Described, rng: random.Random | None = None, many: bool = 
     ]
     noun = plural(said.word) if many else said.word
     colour = vary(said.colour, COLOUR_WORDS, rng) if said.colour else ""
-    if colour and said.word in PEOPLE and (rng is None or rng.random() < 0.5):
+    # A child's colour is that of the clothes, and said so.
+    if colour and said.word in PEOPLE:
         return " ".join(filter(None, (*before, noun, "in", colour)))
     return " ".join(filter(None, (*before, colour, noun)))
 
