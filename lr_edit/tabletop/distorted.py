@@ -64,14 +64,16 @@ def compressed(image: Tensor, strength: float, seed: int) -> Tensor:
     return from_uint8(torch.from_numpy(back)[None])[0]
 
 
+LEAST_GAP = 0.06
 DISTORTIONS: tuple[Distort, ...] = (blurred, noisy, tinted, moved, warped, compressed)
 
 
 class DistortedPairs(Dataset[dict[str, Any]]):
     """{"image", "weak", "strong", "noun", "colour", "surface"}: two strengths of one distortion.
 
-    Pictures float32 [3, S, S]; `strong` is at least 0.15 of the full strength worse than `weak`.
-    With a chance of a third it is made of two distortions at both strengths. Labels int64.
+    Pictures float32 [3, S, S]; `strong` is at least LEAST_GAP of the full strength above `weak`
+    and drawn anew: another noise, another direction. With a chance of a third both are made of the
+    same two distortions. Labels int64.
     """
 
     def __init__(
@@ -87,13 +89,12 @@ class DistortedPairs(Dataset[dict[str, Any]]):
         rng = random.Random(f"{self.salt} {index}")
         scene, instance = rng.choice(self.things)
         crop = cut(self.scenes, scene, instance, rng, self.side)
-        weak = rng.uniform(0.02, 0.8)
-        strong = rng.uniform(weak + 0.15, 1.0)
+        weak = rng.uniform(0.02, 0.9)
+        strong = rng.uniform(weak + LEAST_GAP, min(1.0, weak + 4 * LEAST_GAP))
         chosen = rng.sample(DISTORTIONS, 2 if rng.random() < 0.33 else 1)
         pair = []
-        seed = rng.getrandbits(31)
         for strength in (weak, strong):
-            image = crop.image
+            image, seed = crop.image, rng.getrandbits(31)
             for distort in chosen:
                 image = distort(image, strength, seed)
             pair.append(image.clamp(-1, 1))
