@@ -5,7 +5,9 @@ the samples it would have seen. It knows no network.
 """
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -165,13 +167,38 @@ def edit_region(footprint: Tensor, other: Tensor, rng: random.Random) -> Tensor:
     return grown | (fill(box, side) if kind < 0.85 else ellipse(box, side))
 
 
-class InpaintingCrops(Dataset[dict[str, object]]):
+class ThingSamples(Dataset[dict[str, Any]], ABC):
+    """Samples about single visible things: item k is a function of `salt`, the scenes and k alone.
+
+    length: how many there are. side: of the crops in pixels.
+    """
+
+    salt: ClassVar[str]
+
+    def __init__(self, scenes: RenderedScenes, length: int, side: int = 64) -> None:
+        self.scenes, self.length, self.side = scenes, length, side
+        self.things = visible_things(scenes)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.sample(random.Random(f"{self.salt} {index}"))
+
+    @abstractmethod
+    def sample(self, rng: random.Random) -> dict[str, Any]:
+        """One sample, drawn with rng."""
+
+
+class InpaintingCrops(ThingSamples):
     """What a text-conditional inpainting model learns from: {"image", "mask", "text"}.
 
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
     the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
-    shows table alone with one of EMPTY_PROMPTS. Item k is a function of k alone.
+    shows table alone with one of EMPTY_PROMPTS.
     """
+
+    salt = "inpainting"
 
     def __init__(
         self,
@@ -180,17 +207,11 @@ class InpaintingCrops(Dataset[dict[str, object]]):
         side: int = 64,
         null_share: float = 0.3,
         empty_share: float = 0.06,
-        salt: str = "inpainting",
     ) -> None:
-        self.scenes, self.length, self.side = scenes, length, side
-        self.null_share, self.empty_share, self.salt = null_share, empty_share, salt
-        self.things = visible_things(scenes)
+        super().__init__(scenes, length, side)
+        self.null_share, self.empty_share = null_share, empty_share
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, object]:
-        rng = random.Random(f"{self.salt} {index}")
+    def sample(self, rng: random.Random) -> dict[str, Any]:
         place = rng.choice(self.things)
         crop = cut(self.scenes, *place, rng, self.side)
         other = cut(self.scenes, *rng.choice(self.things), rng, self.side)

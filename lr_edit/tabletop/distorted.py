@@ -10,12 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import grid_sample
-from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import affine, gaussian_blur
 
 from lr_edit.images import from_uint8, to_pil
-from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.crops import cut, visible_things
+from lr_edit.tabletop.crops import ThingSamples, cut
 from lr_edit.tabletop.judged import uneven
 from lr_edit.tabletop.scene import COLOURS, NOUNS, SURFACES
 
@@ -68,7 +66,7 @@ LEAST_GAP = 0.06
 DISTORTIONS: tuple[Distort, ...] = (blurred, noisy, tinted, moved, warped, compressed)
 
 
-class DistortedPairs(Dataset[dict[str, Any]]):
+class DistortedPairs(ThingSamples):
     """{"image", "weak", "strong", "noun", "colour", "surface"}: two strengths of one distortion.
 
     Pictures float32 [3, S, S]; `strong` is at least LEAST_GAP of the full strength above `weak`
@@ -76,17 +74,9 @@ class DistortedPairs(Dataset[dict[str, Any]]):
     same two distortions. Labels int64.
     """
 
-    def __init__(
-        self, scenes: RenderedScenes, length: int, side: int = 64, salt: str = "distorted"
-    ) -> None:
-        self.scenes, self.length, self.side, self.salt = scenes, length, side, salt
-        self.things = visible_things(scenes)
+    salt = "distorted"
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        rng = random.Random(f"{self.salt} {index}")
+    def sample(self, rng: random.Random) -> dict[str, Any]:
         scene, instance = rng.choice(self.things)
         crop = cut(self.scenes, scene, instance, rng, self.side)
         weak = rng.uniform(0.02, 0.9)

@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
-from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.crops import Cut, cut, dilate, edit_region, visible_things
+from lr_edit.tabletop.crops import Cut, ThingSamples, cut, dilate, edit_region
 from lr_edit.tabletop.scene import COLOURS, NOUNS
 
 NOTHING = len(NOUNS)
@@ -92,31 +91,23 @@ def nearly_true(image: Tensor, rng: random.Random) -> Tensor:
     return image.clamp(-1, 1)
 
 
-class JudgedRegions(Dataset[dict[str, Any]]):
+class JudgedRegions(ThingSamples):
     """{"image", "mask", "noun", "colour", "kind"}: a crop, its region, and what stands in it.
 
     image float32 [3, S, S]; mask float32 [1, S, S]; noun int64, NOTHING where nothing can be
     recognised; colour int64; kind: "true", "empty" or a name in SPOILS. A share `spoiled` of the
-    items is not true. Item k is a function of k alone.
+    items is not true.
     """
 
+    salt = "judged"
+
     def __init__(
-        self,
-        scenes: RenderedScenes,
-        length: int,
-        side: int = 64,
-        spoiled: float = 0.45,
-        salt: str = "judged",
+        self, scenes: RenderedScenes, length: int, side: int = 64, spoiled: float = 0.45
     ) -> None:
-        self.scenes, self.length, self.side = scenes, length, side
-        self.spoiled, self.salt = spoiled, salt
-        self.things = visible_things(scenes)
+        super().__init__(scenes, length, side)
+        self.spoiled = spoiled
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        rng = random.Random(f"{self.salt} {index}")
+    def sample(self, rng: random.Random) -> dict[str, Any]:
         crop, other = (cut(self.scenes, *rng.choice(self.things), rng, self.side) for _ in "ab")
         mask = edit_region(crop.footprint, other.footprint, rng)
         kind = rng.choice((*SPOILS, "empty")) if rng.random() < self.spoiled else "true"

@@ -10,18 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import object_caption
-from lr_edit.tabletop.crops import (
-    cut,
-    dilate,
-    edit_region,
-    resize_image,
-    visible_things,
-)
+from lr_edit.tabletop.crops import ThingSamples, cut, dilate, edit_region, resize_image
 from lr_edit.tabletop.scene import COLOURS, MATERIALS, NOUNS, Thing
 
 
@@ -41,24 +33,16 @@ def stated(thing: Thing, named: frozenset[str]) -> Tensor:
     return values
 
 
-class CaptionedViews(Dataset[dict[str, Any]]):
+class CaptionedViews(ThingSamples):
     """{"image", "text", "said", "is"}: a view of one thing and a caption that is true of it.
 
     image: float32 [3, S, S] in [-1, 1], what is cut away is gray (0). said, is: int64 [3], what the
-    caption states and what is so, as `stated` and `attributes`. Item k is a function of k alone.
+    caption states and what is so, as `stated` and `attributes`.
     """
 
-    def __init__(
-        self, scenes: RenderedScenes, length: int, side: int = 64, salt: str = "views"
-    ) -> None:
-        self.scenes, self.length, self.side, self.salt = scenes, length, side, salt
-        self.things = visible_things(scenes)
+    salt = "views"
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        rng = random.Random(f"{self.salt} {index}")
+    def sample(self, rng: random.Random) -> dict[str, Any]:
         place = rng.choice(self.things)
         image, thing = self.view(*place, rng)
         if rng.random() < 0.5:

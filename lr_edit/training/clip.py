@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lr_edit.backbones.tokenizer import CONTEXT_LENGTH, load_tokenizer, token_ids
 from lr_edit.training.losses import soft_cross_entropy
-from lr_edit.training.recipe import Recipe, half_precision
+from lr_edit.training.recipe import Recipe, Schedule, half_precision
 
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"}
 
@@ -49,14 +49,10 @@ class ClipRecipe(Recipe):
         text_layers: int = 3,
         tokenizer: str = "lr_edit/tabletop/weights/tokenizer",
         start: str = "",
-        learning_rate: float = 1e-3,
-        warmup: int = 300,
-        decay: float = 0.5,
-        weight_decay: float = 0.05,
-        seed: int = 0,
+        schedule: Schedule = Schedule(learning_rate=1e-3, warmup=300, weight_decay=0.05),
         output: str = "",
     ) -> None:
-        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        super().__init__(schedule, output)
         self.save_hyperparameters()
         from open_clip.model import CLIP
 

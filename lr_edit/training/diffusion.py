@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.tokenizer import load_tokenizer
 from lr_edit.training.losses import add_noise, region_mse, velocity
-from lr_edit.training.recipe import Recipe
+from lr_edit.training.recipe import Recipe, Schedule
 
 
 class DiffusionRecipe(Recipe):
@@ -28,14 +28,10 @@ class DiffusionRecipe(Recipe):
         start: str = "",
         tokenizer: str = "lr_edit/tabletop/weights/tokenizer",
         outside: float = 0.05,
-        learning_rate: float = 4e-4,
-        warmup: int = 200,
-        decay: float = 0.3,
-        weight_decay: float = 0.01,
-        seed: int = 0,
+        schedule: Schedule = Schedule(learning_rate=4e-4, decay=0.3),
         output: str = "",
     ) -> None:
-        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        super().__init__(schedule, output)
         self.save_hyperparameters()
         self.tokenizer = load_tokenizer(start + "/tokenizer" if start else tokenizer)
         self.network = build_diffusion(**(network or {}), vocabulary=len(self.tokenizer))

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from lr_edit.backbones.judge import NOTHING, JudgeNetwork, load_judge, save_judge
 from lr_edit.tabletop.judged import NOTHING as NOTHING_INDEX
 from lr_edit.tabletop.scene import COLOURS, NOUNS
-from lr_edit.training.recipe import Recipe
+from lr_edit.training.recipe import Recipe, Schedule
 
 
 class JudgeRecipe(Recipe):
@@ -23,14 +23,10 @@ class JudgeRecipe(Recipe):
         self,
         widths: tuple[int, ...] = (24, 48, 96, 128),
         start: str = "",
-        learning_rate: float = 2e-3,
-        warmup: int = 200,
-        decay: float = 0.6,
-        weight_decay: float = 0.02,
-        seed: int = 0,
+        schedule: Schedule = Schedule(learning_rate=2e-3, decay=0.6, weight_decay=0.02),
         output: str = "",
     ) -> None:
-        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        super().__init__(schedule, output)
         self.save_hyperparameters()
         self.network = (
             load_judge(start) if start else JudgeNetwork((*NOUNS, NOTHING), COLOURS, widths)

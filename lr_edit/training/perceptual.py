@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from lr_edit.backbones.perceptual import build_lpips, clamp_heads, load_lpips, save_lpips
 from lr_edit.backbones.perceptual_trunk import PerceptualTrunk
 from lr_edit.tabletop.scene import COLOURS, NOUNS, SURFACES
-from lr_edit.training.recipe import Recipe
+from lr_edit.training.recipe import Recipe, Schedule
 
 LABELS = {"noun": len(NOUNS), "colour": len(COLOURS), "surface": len(SURFACES)}
 
@@ -25,14 +25,10 @@ class PerceptualRecipe(Recipe):
         self,
         widths: tuple[int, ...] = (16, 32, 48, 64, 96),
         start: str = "",
-        learning_rate: float = 2e-3,
-        warmup: int = 100,
-        decay: float = 0.6,
-        weight_decay: float = 0.01,
-        seed: int = 0,
+        schedule: Schedule = Schedule(learning_rate=2e-3, warmup=100, decay=0.6),
         output: str = "",
     ) -> None:
-        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        super().__init__(schedule, output)
         self.save_hyperparameters()
         self.network = load_lpips(start) if start else build_lpips(PerceptualTrunk(widths))
         self.network.requires_grad_(True).train()

@@ -6,6 +6,7 @@ alone, so that a run that was stopped goes on as it would have. It knows no data
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +33,35 @@ def training_share(trainer: Any) -> float:
     return min(1.0, share)
 
 
-class Recipe(LightningModule):
-    """AdamW with warm-up, a constant rate, and a linear decay over the last share of the training.
+@dataclass(frozen=True)
+class Schedule:
+    """How fast a recipe learns.
 
-    learning_rate: peak rate. warmup: steps. decay: share of the training (by time where
-    `--trainer.max_time` is set) over which the rate falls to a fiftieth. weight_decay: on matrices
-    only. seed: of all noise. output: where `fit` writes the trained weights ("" = nowhere).
+    Attributes:
+        learning_rate: peak rate, reached after the warm-up.
+        warmup: steps over which the rate rises.
+        decay: share of the training, by time where `--trainer.max_time` is set, over which the
+            rate falls linearly to a fiftieth at the end.
+        weight_decay: on matrices only.
+        seed: of all noise.
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 4e-4,
-        warmup: int = 200,
-        decay: float = 0.3,
-        weight_decay: float = 0.01,
-        seed: int = 0,
-        output: str = "",
-    ) -> None:
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    decay: float = 0.5
+    weight_decay: float = 0.01
+    seed: int = 0
+
+
+class Recipe(LightningModule):
+    """AdamW under a schedule; every random number a function of seed and step.
+
+    output: where `fit` writes the trained weights ("" = nowhere).
+    """
+
+    def __init__(self, schedule: Schedule, output: str) -> None:
         super().__init__()
-        self.learning_rate, self.warmup, self.decay = learning_rate, warmup, decay
-        self.weight_decay, self.noise_seed, self.output = weight_decay, seed, output
+        self.schedule, self.output = schedule, output
         self.history: list[tuple[int, float]] = []
         self.seconds_before, self.began = 0.0, time.monotonic()
 
@@ -59,23 +69,26 @@ class Recipe(LightningModule):
         """Random numbers of this step."""
         device = device or self.device
         rank = self.global_rank if self._trainer is not None else 0
-        seed = (self.noise_seed * 1_000_003 + self.global_step) * 64 + rank
+        seed = (self.schedule.seed * 1_000_003 + self.global_step) * 64 + rank
         return torch.Generator(device).manual_seed(seed)
 
     def rate_factor(self, step: int) -> float:
         """The share of the peak rate used at `step`."""
-        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        rise = min(1.0, (step + 1) / max(1, self.schedule.warmup))
         left = 1.0 - training_share(self.trainer)
-        fall = min(1.0, left / max(1e-9, self.decay))
+        fall = min(1.0, left / max(1e-9, self.schedule.decay))
         return rise * max(0.02, fall)
 
     def configure_optimizers(self) -> Any:
         parameters = [p for p in self.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": self.schedule.weight_decay,
+            },
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.99))
+        optimizer = torch.optim.AdamW(groups, lr=self.schedule.learning_rate, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_factor)
         return {
             "optimizer": optimizer,
@@ -93,7 +106,7 @@ class Recipe(LightningModule):
             if not math.isfinite(value):
                 raise UserError(
                     f"the loss is {value} at step {self.global_step}; go on from an earlier "
-                    "checkpoint with --ckpt_path, or lower --model.init_args.learning_rate"
+                    "checkpoint with --ckpt_path, or lower --model.init_args.schedule.learning_rate"
                 )
             self.history.append((self.global_step, value))
         return loss

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
 from lr_edit.tabletop.segments import CLASS_NAMES
-from lr_edit.training.recipe import Recipe
+from lr_edit.training.recipe import Recipe, Schedule
 
 
 class SegformerRecipe(Recipe):
@@ -22,14 +22,10 @@ class SegformerRecipe(Recipe):
         widths: tuple[int, int, int, int] = (32, 64, 128, 160),
         depths: tuple[int, int, int, int] = (2, 2, 2, 2),
         start: str = "",
-        learning_rate: float = 1e-3,
-        warmup: int = 200,
-        decay: float = 0.5,
-        weight_decay: float = 0.01,
-        seed: int = 0,
+        schedule: Schedule = Schedule(),
         output: str = "",
     ) -> None:
-        super().__init__(learning_rate, warmup, decay, weight_decay, seed, output)
+        super().__init__(schedule, output)
         self.save_hyperparameters()
         from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
