@@ -6,8 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lr_edit.tabletop.figures import BALL, figure
-from lr_edit.tabletop.primitives import FAR, Solid, Solids, frustum_quadric, intersect, normals
+from lr_edit.tabletop.figures import figure
+from lr_edit.tabletop.primitives import (
+    BALL,
+    FAR,
+    Solid,
+    Solids,
+    frustum_quadric,
+    intersect,
+    normals,
+)
 from lr_edit.tabletop.render import BACKDROP_CLASS, FIRST_NOUN_CLASS, SURFACE_CLASS, render
 from lr_edit.tabletop.scene import (
     COLOURS,
