@@ -47,17 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_scene(folder: Path) -> Path:
     """The picture of SCENE as a file in the folder."""
-    from lr_edit.files import save_image
+    from lr_edit.files import made_folder, save_image
     from lr_edit.images import to_pil
     from lr_edit.tabletop.render import render
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another"
-        ) from error
-    path = folder / "scene.png"
+    path = made_folder(folder) / "scene.png"
     save_image(to_pil(render([SCENE], SIZE).images)[0], path)
     return path
 

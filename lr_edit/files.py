@@ -107,6 +107,18 @@ def save_image(image: Image.Image, path: str | Path) -> None:
         image.save(temporary, format="PNG")
 
 
+def made_folder(output: str | Path) -> Path:
+    """The folder of that name, made if need be; UserError where that cannot be."""
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another place"
+        ) from error
+    return folder
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name in the folder of `path`, renamed to it when all went well, else removed.

@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lr_edit.backbones.base import PerceptualDistance
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
-from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
@@ -27,7 +26,7 @@ from lr_edit.evaluation.outcomes import Outcome, measure, rows
 from lr_edit.evaluation.pictures import Example, example, examples_sheet
 from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.evaluation.tables import markdown
-from lr_edit.files import replacing, save_image
+from lr_edit.files import made_folder, replacing, save_image
 from lr_edit.masks import grow_mask
 from lr_edit.models import ModelSet, load_models
 
@@ -140,18 +139,6 @@ def write(report: Report, folder: Path) -> None:
     ):
         if chosen:
             save_image(examples_sheet(chosen, title, note), folder / f"{name}.png")
-
-
-def made_folder(output: str | Path) -> Path:
-    """The folder of that name, made if need be; UserError where that cannot be."""
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another place"
-        ) from error
-    return folder
 
 
 def _editing(config: BenchmarkConfig, models: ModelSet, editor: str, proposer: str) -> Edit:
