@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
-from lr_edit.backbones.tokenizer import load_tokenizer
+from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.training.losses import add_noise, region_mse, velocity
 from lr_edit.training.recipe import Recipe, Schedule
 
@@ -54,19 +54,12 @@ class DiffusionRecipe(Recipe):
         noise = torch.randn(image.shape, generator=generator, device=self.device)
         alpha_bar = self.alphas[t][:, None, None, None]
         x_t = add_noise(image, noise, alpha_bar)
+        ids = token_ids(self.tokenizer, batch["text"], self.network.context_length)
         # A few dozen tokens: on a CPU the plain products are faster than fused attention.
         with sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext():
-            condition = self.network.encode_tokens(self.tokens(batch["text"]))
+            condition = self.network.encode_tokens(ids.to(self.device))
             predicted = self.network(x_t, t, condition, image, mask)
         return region_mse(predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside)
-
-    def tokens(self, texts: list[str]) -> Tensor:
-        """Token ids [B, L] of the prompts."""
-        ids = self.tokenizer(
-            list(texts), padding="max_length", truncation=True,
-            max_length=self.network.context_length, return_tensors="pt",
-        ).input_ids  # fmt: skip
-        return ids.to(self.device)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         return self.log_loss(self.loss(batch, self.generator()).mean())
