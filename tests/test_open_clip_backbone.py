@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_edit.backbones.open_clip import OpenClipEncoder
+from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.errors import UserError
 
@@ -51,6 +52,16 @@ def test_images_are_normalised_as_the_folder_says(encoder: OpenClipEncoder, fold
     torch.testing.assert_close(
         encoder.encode_image(images), model.encode_image(pixels, normalize=True)
     )
+
+
+def test_the_text_tower_as_a_transformers_model_gives_equal_embeddings(folder: Path) -> None:
+    tower, model = load_text_tower(folder).eval(), open_clip.create_model(f"local-dir:{folder}")
+    ids = token_ids(load_tokenizer(folder), ["a red apple", "the small ring on a table", ""])
+    with torch.no_grad():
+        theirs = model.eval().encode_text(ids)
+        hidden = tower(input_ids=ids).last_hidden_state[torch.arange(3), ids.argmax(1)]
+    ours = (hidden @ model.text_projection).detach()
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_gradient_reaches_the_image_and_no_parameter(encoder: OpenClipEncoder) -> None:

@@ -11,14 +11,20 @@ from lr_edit.tabletop.cache import rendered
 from lr_edit.training.cli import run
 from lr_edit.training.clip import truth
 from lr_edit.training.data import Consecutive
-from lr_edit.training.losses import add_noise, region_mse, soft_cross_entropy, velocity
+from lr_edit.training.losses import (
+    add_noise,
+    mostly_noisy_times,
+    region_mse,
+    soft_cross_entropy,
+    velocity,
+)
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/tabletop").glob("*.yaml"))
 TINY = {
     "clip": ["--model.init_args.width=48", "--model.init_args.layers=1"],
     "diffusion": [
         "--model.init_args.network={size: 64, channels: [32, 32], layers: [1, 1], "
-        "attention: [false, true], text_width: 48, text_layers: 1}"
+        "attention: [false, true]}"
     ],
     "judge": ["--model.init_args.widths=[8, 8]"],
     "perceptual": ["--model.init_args.widths=[8, 8]"],
@@ -130,6 +136,13 @@ def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:
     torch.testing.assert_close(region_mse(ones, 0 * ones, mask, 0.05), torch.ones(2))
     outside = ones * (1 - mask)
     assert (region_mse(outside, 0 * ones, mask, 0.0) == 0).all()
+
+
+def test_training_times_grow_frequent_with_noise() -> None:
+    times = mostly_noisy_times(20000, 1000, torch.Generator().manual_seed(0))
+    assert int(times.min()) >= 0 and int(times.max()) <= 999
+    late = (times >= 500).float().mean()
+    assert late == pytest.approx(0.75, abs=0.02)
 
 
 def test_soft_targets_are_least_when_met() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from lr_edit.backbones.tokenizer import CONTEXT_LENGTH
+
 SENTENCES = [
     "a red apple on a wooden table",
     "the small blue mug left of the football",
@@ -26,12 +28,13 @@ def diffusion(folder: Path, prediction: str = "v_prediction") -> Path:
     from diffusers import DDPMScheduler
 
     from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
+    from lr_edit.backbones.text_tower import text_model
 
     torch.manual_seed(0)
     words = tokenizer(folder.with_name(folder.name + "-words"))
     network = build_diffusion(
-        vocabulary=len(words), size=16, channels=(32, 32), layers=(1, 1), attention=(False, True),
-        text_width=48, text_layers=1,
+        text_model(len(words), width=48, layers=1, heads=1, context_length=CONTEXT_LENGTH),
+        size=16, channels=(32, 32), layers=(1, 1), attention=(False, True),
     )  # fmt: skip
     scheduler = DDPMScheduler(
         1000, beta_schedule="squaredcos_cap_v2", prediction_type=prediction, clip_sample=False

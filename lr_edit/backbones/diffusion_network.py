@@ -15,7 +15,6 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from lr_edit.backbones.folders import replacing_folder
 from lr_edit.backbones.pretrained import from_folder, quiet
-from lr_edit.backbones.tokenizer import CONTEXT_LENGTH
 from lr_edit.errors import UserError
 
 
@@ -60,26 +59,23 @@ class TextConditionedUNet(nn.Module):
 
 
 def build_diffusion(
-    vocabulary: int,
+    text_encoder: Any,
     size: int = 64,
     unshuffle: int = 2,
     channels: Sequence[int] = (64, 128, 192),
     layers: Sequence[int] = (1, 1, 1),
     attention: Sequence[bool] = (False, False, True),
-    text_width: int = 192,
-    text_layers: int = 3,
-    context_length: int = CONTEXT_LENGTH,
 ) -> TextConditionedUNet:
-    """A network with random weights.
+    """A network with a UNet of random weights around a text encoder (a `CLIPTextModel`).
 
     channels, layers, attention: width, residual blocks and text cross-attention of each level, the
     finest first; the first level works at size / unshuffle.
     """
     from diffusers import UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
 
     down = tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attention)
     up = tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention))
+    text_width = text_encoder.config.hidden_size
     unet = UNet2DConditionModel(
         sample_size=size // unshuffle,
         in_channels=7 * unshuffle**2,
@@ -93,19 +89,6 @@ def build_diffusion(
         resnet_time_scale_shift="scale_shift",
         class_embed_type="projection",
         projection_class_embeddings_input_dim=text_width,
-    )
-    text_encoder = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=vocabulary,
-            hidden_size=text_width,
-            intermediate_size=2 * text_width,
-            num_hidden_layers=text_layers,
-            num_attention_heads=max(1, text_width // 48),
-            max_position_embeddings=context_length,
-            bos_token_id=vocabulary - 2,
-            eos_token_id=vocabulary - 1,
-            pad_token_id=vocabulary - 1,
-        )
     )
     return TextConditionedUNet(unet, text_encoder, size, unshuffle)
 

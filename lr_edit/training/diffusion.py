@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
+from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
-from lr_edit.training.losses import add_noise, region_mse, velocity
+from lr_edit.training.losses import add_noise, mostly_noisy_times, region_mse, velocity
 from lr_edit.training.recipe import Recipe, Schedule
 
 
@@ -19,22 +20,24 @@ class DiffusionRecipe(Recipe):
     """v-prediction on noised crops, with the region and its surroundings as further inputs.
 
     network: keyword arguments of `build_diffusion`. start: a folder of trained weights to go on
-    from ("" = random). tokenizer: a CLIPTokenizer folder. outside: loss weight outside the region.
+    from ("" = random). clip: the OpenCLIP folder whose text tower and tokenizer it begins with.
+    outside: loss weight outside the region.
     """
 
     def __init__(
         self,
         network: dict[str, Any] | None = None,
         start: str = "",
-        tokenizer: str = "lr_edit/tabletop/weights/tokenizer",
+        clip: str = "lr_edit/tabletop/weights/clip",
         outside: float = 0.05,
         schedule: Schedule = Schedule(learning_rate=4e-4, decay=0.3),
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
         self.save_hyperparameters()
-        self.tokenizer = load_tokenizer(start + "/tokenizer" if start else tokenizer)
-        self.network = build_diffusion(**(network or {}), vocabulary=len(self.tokenizer))
+        self.tokenizer = load_tokenizer(f"{start}/tokenizer" if start else clip)
+        tower = load_text_tower(clip)
+        self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)
         self.outside = outside
@@ -50,7 +53,7 @@ class DiffusionRecipe(Recipe):
         """The region-weighted error of v [B], at random times and noises."""
         image, mask = batch["image"], batch["mask"]
         size = len(image)
-        t = torch.randint(0, 1000, (size,), generator=generator, device=self.device)
+        t = mostly_noisy_times(size, 1000, generator)
         noise = torch.randn(image.shape, generator=generator, device=self.device)
         alpha_bar = self.alphas[t][:, None, None, None]
         x_t = add_noise(image, noise, alpha_bar)
