@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lr_edit.backbones.checks import read_card, write_card
-from lr_edit.backbones.folders import ROOT, replacing_folder
+from lr_edit.backbones.folders import ROOT, local_folder, replacing_folder
 from lr_edit.errors import UserError
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
 
@@ -27,12 +27,21 @@ def run_facts(run: Path) -> dict[str, Any]:
         run / "checkpoints/last.ckpt", map_location="cpu", weights_only=True, mmap=True
     )
     parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
+    earlier = steps_before(checkpoint.get("hyper_parameters", {}).get("start", ""))
     return {
         "parameters": parameters,
-        "steps": checkpoint["global_step"],
+        "steps": earlier["steps"] + checkpoint["global_step"],
+        "seconds": earlier["seconds"] + checkpoint.get("seconds", 0.0),
+        "steps_before_this_curve": earlier["steps"],
         "history": checkpoint["history"],
-        "seconds": checkpoint.get("seconds", 0.0),
     }
+
+
+def steps_before(start: str) -> dict[str, float]:
+    """Steps and seconds in the card of the weights that a run began with; none for "" (random)."""
+    folder = local_folder(start) if start else None
+    card = read_card(folder) if folder else None
+    return {name: (card or {}).get(name, 0) for name in ("steps", "seconds")}
 
 
 def draw_curve(history: list[tuple[int, float]], path: Path) -> None:
