@@ -105,7 +105,7 @@ def edit_image(
                 "mask"
             )
     with _stage("sampling", seconds, on_stage):
-        edit = editor.edit(image, region.mask, prompt, seeds=seeds, gray=gray, on_step=on_step)
+        edit = editor.edit(image, region.to_edit, prompt, seeds=seeds, gray=gray, on_step=on_step)
     with _stage("ranking", seconds, on_stage):
         candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)
         figures = {

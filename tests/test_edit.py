@@ -35,7 +35,7 @@ class Painter(Editor):
 class Blind(RegionProposer):
     """Finds nothing."""
 
-    def propose(self, image: Tensor, phrase: str) -> Region:
+    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
         return Region(torch.zeros_like(image[:, :1]), (), confidence=0.0, present=False)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lr_edit.errors import UserError
-from lr_edit.regions.region import Alternative, Region, RegionProposer
+from lr_edit.regions.region import Alternative, Reading, Region, RegionProposer
 
 
 class MaskProposer(RegionProposer):
@@ -13,7 +13,7 @@ class MaskProposer(RegionProposer):
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
 
-    def propose(self, image: Tensor, phrase: str) -> Region:
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The mask; UserError when it has another size than the image, or selects nothing."""
         if self.mask.shape[-2:] != image.shape[-2:]:
             (height, width), (rows, columns) = self.mask.shape[-2:], image.shape[-2:]
@@ -29,7 +29,7 @@ class MaskProposer(RegionProposer):
 class WholeProposer(RegionProposer):
     """The region is the whole picture, whatever the phrase, even an empty one."""
 
-    def propose(self, image: Tensor, phrase: str) -> Region:
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         return _certain(torch.ones_like(image[:, :1]), "whole picture")
 
 

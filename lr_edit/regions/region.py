@@ -2,10 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from lr_edit.errors import UserError
+
+Reading = Literal["refer", "edit"]
+"""How a phrase is meant: it names what is there ("the red mug"), or says what is to become of it
+("a blue mug": the mug that is not blue yet)."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,31 @@ class Region:
 
     mask: float32 [1, 1, H, W] in [0, 1], 1 = edit. alternatives: ranked, best first, the chosen one
     included. confidence: in [0, 1]. present: whether the phrase fits anything in the picture.
+    change: what changes along with it (its cast shadow), float32 [1, 1, H, W], mask included; None
+    from proposers that only know the thing itself.
     """
 
     mask: Tensor
     alternatives: tuple[Alternative, ...]
     confidence: float
     present: bool = True
+    change: Tensor | None = None
+
+    @property
+    def to_edit(self) -> Tensor:
+        """What an editor should repaint: `change` where it is known, else `mask`."""
+        return self.mask if self.change is None else self.change
 
 
 class RegionProposer(ABC):
     """Finds the region of a picture that a phrase speaks of."""
 
     @abstractmethod
-    def propose(self, image: Tensor, phrase: str) -> Region:
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The region of `phrase` in image [1, 3, H, W] in [-1, 1].
 
-        Raises UserError when the phrase is empty or unusable, where it matters.
+        reading: proposers that know no edit prompts take them as naming what is there. Raises
+        UserError when the phrase is empty or unusable, where it matters.
         """
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, Segmenter
 from lr_edit.crop import crop, mask_box, square_crop
-from lr_edit.regions.region import Alternative, Region, RegionProposer, checked_phrase
+from lr_edit.regions.region import Alternative, Reading, Region, RegionProposer, checked_phrase
 from lr_edit.regions.segments import Segment, segments_of
 
 _SIDE, _VIEW = 512, 224
@@ -43,7 +43,7 @@ class SegformerClipProposer(RegionProposer):
         self.fill, self.temperature, self.minimum = fill, temperature, minimum
 
     @torch.no_grad()
-    def propose(self, image: Tensor, phrase: str) -> Region:
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The segment that fits best; `present` is False where no segment is large enough."""
         phrase = checked_phrase(phrase)
         segments = segments_of(self.segmenter.segment(image), self.connected, self.minimum)
