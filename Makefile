@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-RECIPES := clip segformer perceptual judge diffusion
+RECIPES := clip dino segformer perceptual judge diffusion
 
 .PHONY: demo test lint bench weights clean
 .NOTPARALLEL:

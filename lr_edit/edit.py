@@ -15,12 +15,13 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.editors.editor import Edit, Editor, OnStep
-from lr_edit.errors import UserError
+from lr_edit.errors import NothingFits
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.guidance.ranking import ranking_scores
 from lr_edit.guidance.score import region_score
 from lr_edit.guidance.seam import seam
 from lr_edit.images import to_uint8
+from lr_edit.instruction import Reading
 from lr_edit.regions.region import Region, RegionProposer
 
 REMOVED = "nothing"
@@ -76,6 +77,8 @@ def edit_image(
     find: str,
     paint: str,
     *,
+    reading: Reading = "refer",
+    force: bool = False,
     proposer: RegionProposer,
     editor: Editor,
     scorer: ImageTextEncoder | None,
@@ -88,22 +91,18 @@ def edit_image(
 ) -> EditResult:
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
-    paint: what it becomes; "" takes it away. scorer: ranks by text agreement, None by the seam
-    alone; views: what it is shown, best what guidance saw. gray: the picture has no colour. image
-    and all models are on one device. on_stage is called as each stage begins.
+    paint: what it becomes; "" takes it away. reading, force: see `find_region`. scorer: ranks by
+    text agreement, None by the seam alone; views: what it is shown, best what guidance saw. gray:
+    the picture has no colour. image and all models are on one device. on_stage is called as each
+    stage begins.
 
-    Raises UserError when nothing fits `find`, and whatever proposer and editor raise.
+    Raises NothingFits when nothing fits `find`, and whatever proposer and editor raise.
     """
     ranking = ranking or RankingOptions()
     prompt = paint if paint.strip() else REMOVED
     seconds: dict[str, float] = {}
     with _stage("region", seconds, on_stage):
-        region = proposer.propose(image, find)
-        if not region.present:
-            raise UserError(
-                f"nothing in the picture fits {find!r}: name something that is there, or give a "
-                "mask"
-            )
+        region = find_region(image, find, proposer, reading, force)
     with _stage("sampling", seconds, on_stage):
         edit = editor.edit(image, region.to_edit, prompt, seeds=seeds, gray=gray, on_step=on_step)
     with _stage("ranking", seconds, on_stage):
@@ -115,6 +114,28 @@ def edit_image(
             "changed_outside": float(_most_changed(edit, image)),
         }
     return EditResult(region, edit.mask, candidates, prompt, seconds, figures)
+
+
+def find_region(
+    image: Tensor,
+    find: str,
+    proposer: RegionProposer,
+    reading: Reading = "refer",
+    force: bool = False,
+) -> Region:
+    """Where `find` is in image [1, 3, H, W].
+
+    reading: how the phrase is meant. force: take what comes nearest, even if the proposer thinks
+    that nothing fits. Raises NothingFits otherwise, and whatever the proposer raises.
+    """
+    region = proposer.propose(image, find, reading)
+    if region.present or (force and bool((region.mask > 0).any())):
+        return region
+    seen = f"; it shows {', '.join(region.closest)}" if region.closest else ""
+    raise NothingFits(
+        f"nothing in the picture fits {find!r} (confidence {region.confidence:.2f}){seen}: name "
+        "something that is there, give a mask, or take the nearest with --force"
+    )
 
 
 def changed_outside(before: np.ndarray, after: np.ndarray, weight: Tensor) -> int:

@@ -6,6 +6,7 @@ A small grammar of English. All phrases come out in lower case, without quotes a
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
 
 from lr_edit.errors import UserError
 from lr_edit.phrase import COLOUR, indefinite, recoloured
@@ -19,12 +20,19 @@ _DANGLING = "next|close|closest|nearest|with|of|in|into|on|by|and|the|to"
 _PRONOUN = "it|this|that|them|these|those|him|her|everything|something"
 
 
+Reading = Literal["refer", "edit"]
+"""How the phrase to find is meant: it names what is there ("the red mug"), or says what is to
+become of it ("a blue mug": the mug that is not blue yet)."""
+
+
 @dataclass(frozen=True)
 class Instruction:
-    """find: the phrase for what is to change. paint: what it becomes; "" means the background."""
+    """find: the phrase for what is to change. paint: what it becomes; "" means the background.
+    reading: how `find` is meant."""
 
     find: str
     paint: str
+    reading: Reading = "refer"
 
 
 def check_phrase(text: str, name: str, limit: int = 300) -> str:

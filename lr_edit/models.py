@@ -15,6 +15,7 @@ from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistan
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.folders import ROOT
 from lr_edit.errors import UserError
+from lr_edit.regions.region import RegionProposer
 
 FOLDER = ROOT / "configs" / "models"
 KINDS: dict[str, type] = {
@@ -23,6 +24,7 @@ KINDS: dict[str, type] = {
     "segmenter": Segmenter,
     "perceptual": PerceptualDistance,
     "diffusion": Diffusion,
+    "region": RegionProposer,
 }
 
 
@@ -57,6 +59,11 @@ class ModelSet:
     def segmenter(self) -> Segmenter:
         """The semantic segmenter."""
         return self.part("segmenter")
+
+    @cached_property
+    def region(self) -> RegionProposer:
+        """The learned region proposer."""
+        return self.part("region")
 
     @cached_property
     def perceptual(self) -> PerceptualDistance:

@@ -102,6 +102,23 @@ def read(scene: Scene, text: str) -> set[int]:
     return placed(scene, text)
 
 
+def becoming(scene: Scene, text: str) -> set[int]:
+    """Indices of the things of that noun which are not yet as an edit prompt says."""
+    text = re.sub(r"^(a photo of|a picture of|make it) ", "", text)
+    head, _, rest = text.partition(" that is ")
+    said, nouns = described(head)
+    for word in filter(None, rest.split(" and ")):
+        word = OTHER.get(word, word)
+        said[DETAILS.get(word, "colour")] = word
+    assert nouns is not None and len(nouns) == 1, "one noun must be named"
+    assert said and "size" not in said, "a colour or a material must be named"
+    return {
+        i
+        for i, thing in enumerate(scene.things)
+        if thing.noun in nouns and any(getattr(thing, name) != said[name] for name in said)
+    }
+
+
 def listed(scene: Scene, text: str) -> set[int]:
     found = one(fitting(scene, text))
     assert found, f"{text} is not there"

@@ -227,6 +227,7 @@ def test_a_configuration_runs_with_models_from_folders(tmp_path: Path) -> None:
     config = {
         "edits": 1, "splits": ["plain"], "size": SIZE, "models": str(tiny_models(tmp_path)),
         "judge": str(tmp_path / "judge"),
+        "proposers": list(PROPOSERS),
         "editors": {"quick": {"count": 2, "sampling": {"steps": 1}, "views": {"side": 16}}},
     }  # fmt: skip
     (tmp_path / "evaluate.yaml").write_text(json.dumps(config))

@@ -9,7 +9,7 @@ MAY_USE = {
     **{name: SHARED for name in SHARED},
     "tabletop": SHARED,
     "backbones": SHARED,
-    "models": SHARED | {"backbones"},
+    "models": SHARED | {"backbones", "regions"},
     "regions": SHARED | {"backbones"},
     "guidance": SHARED | {"backbones"},
     "editors": SHARED | {"backbones", "guidance"},

@@ -8,7 +8,9 @@ from editor_fakes import LinearClip, box_mask, picture
 from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, Segmentation, Segmenter
+from lr_edit.crop import mask_box
 from lr_edit.errors import UserError
+from lr_edit.regions.boxes import LEAST, MOST, CentreBoxProposer, NothingProposer, RandomBoxProposer
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
 from lr_edit.regions.region import RegionProposer
 from lr_edit.regions.segformer_clip import SegformerClipProposer
@@ -61,6 +63,8 @@ def segformer_clip(**options: object) -> SegformerClipProposer:
 PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
     "mask": lambda: MaskProposer(box_mask(HEIGHT, WIDTH, 3, 4, 20, 21)),
     "whole": WholeProposer,
+    "centre box": CentreBoxProposer,
+    "random box": RandomBoxProposer,
     "segformer-clip": segformer_clip,
     "segformer-clip, as published": lambda: segformer_clip(connected=False),
     "segformer-clip, crops": lambda: segformer_clip(crop=True),
@@ -178,6 +182,50 @@ def test_given_masks_stay_as_they_are() -> None:
     soft = box_mask(24, 24, 2, 2, 9, 9) * 0.4
     assert torch.equal(MaskProposer(soft).propose(picture(), "").mask, soft)
     assert WholeProposer().propose(picture(), "").mask.sum() == 24 * 24
+
+
+@pytest.mark.parametrize("share", [0.001, 0.25, 1.0])
+@pytest.mark.parametrize("size", [(32, 48), (9, 8), (64, 20)])
+def test_the_centre_box_has_its_share_in_the_middle(share: float, size: tuple[int, int]) -> None:
+    height, width = size
+    mask = CentreBoxProposer(share).propose(picture(height, width), "").mask[0, 0]
+    x0, y0, x1, y1 = mask_box(mask[None, None])
+    assert mask[y0:y1, x0:x1].all()
+    assert abs(x0 + x1 - width) <= 1 and abs(y0 + y1 - height) <= 1
+    assert float(mask.mean()) == pytest.approx(share, abs=(height + width) / (height * width))
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.1, float("nan")])
+def test_a_box_of_no_share_is_told(share: float) -> None:
+    with pytest.raises(UserError, match="share"):
+        CentreBoxProposer(share)
+
+
+def test_random_boxes_depend_on_seed_picture_and_phrase_alone() -> None:
+    def box(seed: int = 0, image: int = 0, phrase: str = "the red") -> Tensor:
+        return RandomBoxProposer(seed).propose(picture(seed=image), phrase).mask
+
+    assert torch.equal(box(), box())
+    others = [box(seed=1), box(image=1), box(phrase="the green")]
+    assert not any(torch.equal(box(), other) for other in others)
+
+
+def test_random_boxes_reach_everywhere_in_many_sizes() -> None:
+    image, proposer = picture(40, 60), RandomBoxProposer()
+    masks = [proposer.propose(image, f"phrase {k}").mask for k in range(200)]
+    reached = torch.stack(masks).amax((0, 1, 2))
+    assert reached.any(0).all() and reached.any(1).all()
+    sides = [mask_box(mask) for mask in masks]
+    widths, heights = [x1 - x0 for x0, _, x1, _ in sides], [y1 - y0 for _, y0, _, y1 in sides]
+    for lengths, whole in ((widths, 60), (heights, 40)):
+        assert round(whole * LEAST) <= min(lengths) <= whole * LEAST + 2
+        assert whole * MOST - 2 <= max(lengths) <= round(whole * MOST)
+
+
+def test_nothing_is_never_there() -> None:
+    region = NothingProposer().propose(things(), "the red")
+    assert not region.present and region.alternatives == () and region.confidence == 0
+    assert region.mask.shape == (1, 1, HEIGHT, WIDTH) and region.mask.sum() == 0
 
 
 def test_a_real_clip_may_stand_in_for_the_fake() -> None:

@@ -6,12 +6,19 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tabletop_reader import COLOURS, described, fitting, read
+from tabletop_reader import COLOURS, becoming, described, fitting, read
 
 from lr_edit.tabletop.captions import attribute_variants, caption, describe, object_text
 from lr_edit.tabletop.corpus import corpus
-from lr_edit.tabletop.language import KINDS, SINGLE_KINDS, phrase_for, phrases, referring
-from lr_edit.tabletop.predicates import Described, Ranked, Related, holds, matches
+from lr_edit.tabletop.language import (
+    EDIT_KINDS,
+    KINDS,
+    SINGLE_KINDS,
+    phrase_for,
+    phrases,
+    referring,
+)
+from lr_edit.tabletop.predicates import Becoming, Described, Ranked, Related, holds, matches
 from lr_edit.tabletop.scene import (
     UNSEEN_PAIRS,
     Camera,
@@ -114,6 +121,55 @@ def test_absent_phrases_are_of_several_sorts_and_never_name_held_out_pairs() -> 
         assert any(sort in text for text in texts), sort
 
 
+@given(seeds, st.booleans())
+def test_an_edit_prompt_means_the_one_thing_that_is_not_yet_so(seed: int, colours: bool) -> None:
+    scene = sample_scene(seed)
+    phrase = referring(scene, random.Random(seed), "edit_prompt", colours=colours)
+    if phrase is not None:
+        assert phrase.reading == "edit" and len(phrase.targets) == 1
+        assert becoming(scene, phrase.text) == set(phrase.targets), phrase.text
+        assert colours or not COLOURS & set(phrase.text.split())
+
+
+@given(seeds)
+def test_an_absent_edit_prompt_leaves_nothing_to_do(seed: int) -> None:
+    scene = sample_scene(seed)
+    phrase = referring(scene, random.Random(seed), "edit_absent")
+    assert phrase is not None and phrase.reading == "edit" and phrase.targets == ()
+    assert becoming(scene, phrase.text) == set(), phrase.text
+
+
+def test_edit_prompts_are_of_several_sorts_and_never_name_held_out_pairs() -> None:
+    held_out = re.compile("|".join(rf"\b{colour} {noun}\b" for colour, noun in UNSEEN_PAIRS))
+    for kind, least in zip(EDIT_KINDS, (0.9, 1), strict=True):
+        drawn = [referring(scene, random.Random(n), kind) for n, scene in enumerate(SCENES)]
+        texts = [phrase.text for phrase in drawn if phrase is not None]
+        assert len(texts) >= least * len(SCENES)
+        for sort in (r"a [a-z]+ [a-z]+", "make it a .*", ".* that is .*", ".* in red", ".*shiny.*"):
+            assert any(re.fullmatch(sort, text) for text in texts), sort
+        assert not [text for text in texts if held_out.search(text)]
+        words = re.compile(r"\b(small|large|little|big|child|kid|person|fruit|lemon|thing)\b")
+        assert not [text for text in texts if words.search(text)]
+
+
+def test_what_an_edit_prompt_means() -> None:
+    mugs = scene_of(thing("mug", "red"), thing("mug", "blue", x=1))
+    assert matches(mugs, Becoming(Described("mug", "blue"))) == (0,)
+    assert matches(mugs, Becoming(Described("cup", "red"))) == (1,)
+    assert matches(mugs, Becoming(Described("mug", "blue", "matte"))) == (0,)
+    assert matches(mugs, Becoming(Described("mug", "green"))) == (0, 1)
+    assert matches(mugs, Becoming(Described("mug", material="matte"))) == ()
+    assert matches(mugs, Becoming(Described("apple", "red"))) == ()
+    assert matches(scene_of(thing("truck", "red")), Becoming(Described("truck", "white"))) is None
+
+
+def test_what_could_become_so_twice_is_not_asked() -> None:
+    mugs = scene_of(thing("mug", "red"), thing("mug", "brown", x=1))
+    for seed in range(60):
+        phrase = referring(mugs, random.Random(seed), "edit_prompt")
+        assert phrase is not None and {"red", "brown"} & set(phrase.text.split()), phrase
+
+
 def test_synonyms_and_groups_are_heard() -> None:
     texts = " ".join(
         phrase.text for n, scene in enumerate(SCENES) for phrase in phrases(scene, random.Random(n))
@@ -155,6 +211,8 @@ def test_a_part_of_another_colour_is_arguable() -> None:
 def test_an_empty_scene_has_only_absent_phrases() -> None:
     said = phrases(scene_of(), random.Random(0))
     assert {phrase.kind for phrase in said} == {"absent"}
+    assert referring(scene_of(), random.Random(0), "edit_prompt") is None
+    assert referring(scene_of(), random.Random(0), "edit_absent") is not None
 
 
 @given(seeds)

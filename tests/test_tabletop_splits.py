@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tabletop_reader import COLOURS, described, read
+from tabletop_reader import COLOURS, becoming, described, read
 
 from lr_edit.errors import UserError
 from lr_edit.tabletop import __main__ as command
@@ -46,7 +46,9 @@ def test_a_part_asks_what_it_is_named_for(part: str) -> None:
         phrase = part_phrase(part, scene, index)
         assert phrase is not None and phrase == part_phrase(part, scene, index)
         assert scene == scene_for("test", part, index)
-        assert read(scene, phrase.text) == set(phrase.targets), phrase.text
+        understand = becoming if part == "edit_prompt" else read
+        assert understand(scene, phrase.text) == set(phrase.targets), phrase.text
+        assert phrase.reading == ("edit" if part == "edit_prompt" else "refer")
         if part == "absent":
             assert phrase.targets == ()
         elif part == "several":
@@ -58,6 +60,8 @@ def test_a_part_asks_what_it_is_named_for(part: str) -> None:
         elif part == "unseen":
             said, nouns = described(phrase.text)
             assert {(said["colour"], noun) for noun in nouns or ()} <= UNSEEN_PAIRS
+        elif part == "edit_prompt":
+            assert len(phrase.targets) == 1
         elif part == "attribute":
             said, nouns = described(phrase.text)
             assert said and sum(t.noun in (nouns or NOUNS) for t in scene.things) > 1

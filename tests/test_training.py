@@ -26,6 +26,10 @@ TINY = {
         "--model.init_args.network={size: 64, channels: [32, 32], layers: [1, 1], "
         "attention: [false, true]}"
     ],
+    "dino": [
+        "--model.init_args.width=16", "--model.init_args.layers=1", "--model.init_args.heads=2",
+        "--model.init_args.prototypes=8",
+    ],
     "judge": ["--model.init_args.widths=[8, 8]"],
     "perceptual": ["--model.init_args.widths=[8, 8]"],
     "segformer": [
@@ -66,9 +70,9 @@ def test_every_recipe_runs(
     assert not (tmp_path / "runs/tabletop" / config.stem / "checkpoints").exists()
 
 
-def judge_run(cache: Path, folder: Path, steps: int, *more: str) -> dict[str, Any]:
-    """Train the judge for so many steps in `folder`; its last checkpoint."""
-    config = next(c for c in CONFIGS if c.stem == "judge")
+def recipe_run(name: str, cache: Path, folder: Path, steps: int, *more: str) -> dict[str, Any]:
+    """Train a recipe for so many steps in `folder`; its last checkpoint."""
+    config = next(c for c in CONFIGS if c.stem == name)
     run(
         arguments(
             config, cache, f"--trainer.max_steps={steps}", f"--trainer.default_root_dir={folder}",
@@ -76,11 +80,12 @@ def judge_run(cache: Path, folder: Path, steps: int, *more: str) -> dict[str, An
             f"--model.init_args.output={folder}/weights", *more,
         )
     )  # fmt: skip
-    return torch.load("runs/tabletop/judge/checkpoints/last.ckpt", weights_only=True)
+    return torch.load(f"runs/tabletop/{name}/checkpoints/last.ckpt", weights_only=True)
 
 
+@pytest.mark.parametrize("recipe", ["judge", "dino"])
 def test_a_resumed_run_is_the_run_that_would_have_been(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The rate falls with the share of the steps that is over, so both runs are told of all six.
     checkpoints = {}
@@ -89,12 +94,13 @@ def test_a_resumed_run_is_the_run_that_would_have_been(
         place.mkdir()
         monkeypatch.chdir(place)
         if name == "parts":
-            judge_run(cache, place, 6, "--trainer.limit_train_batches=2", "--trainer.max_epochs=1")
-            last = str(place / "runs/tabletop/judge/checkpoints/last.ckpt")
+            first = ("--trainer.limit_train_batches=2", "--trainer.max_epochs=1")
+            recipe_run(recipe, cache, place, 6, *first)
+            last = str(place / f"runs/tabletop/{recipe}/checkpoints/last.ckpt")
             assert torch.load(last, weights_only=True)["global_step"] == 2
-            checkpoints[name] = judge_run(cache, place, 6, f"--ckpt_path={last}")
+            checkpoints[name] = recipe_run(recipe, cache, place, 6, f"--ckpt_path={last}")
         else:
-            checkpoints[name] = judge_run(cache, place, 6)
+            checkpoints[name] = recipe_run(recipe, cache, place, 6)
     whole, parts = checkpoints["whole"], checkpoints["parts"]
     assert whole["global_step"] == parts["global_step"] == 6
     for name, value in whole["state_dict"].items():
@@ -164,4 +170,4 @@ def test_a_loss_that_is_no_number_stops_the_training(
     nothing = torch.tensor(float("nan"), requires_grad=True)
     monkeypatch.setattr("lr_edit.training.judge.cross_entropy", lambda *_, **__: nothing)
     with pytest.raises(UserError, match="the loss is nan at step 0"):
-        judge_run(cache, tmp_path, 4)
+        recipe_run("judge", cache, tmp_path, 4)

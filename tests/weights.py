@@ -58,7 +58,7 @@ def unconditional(folder: Path) -> Path:
     return folder
 
 
-def clip(folder: Path, size: int = 32) -> Path:
+def clip(folder: Path, size: int = 32, layers: int = 1) -> Path:
     """An OpenCLIP `local-dir:` folder with its own tokenizer."""
     from open_clip.model import CLIP
     from safetensors.torch import save_model
@@ -68,7 +68,7 @@ def clip(folder: Path, size: int = 32) -> Path:
     model: dict[str, Any] = {
         "embed_dim": 32,
         "vision_cfg": {
-            "image_size": size, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8,
+            "image_size": size, "layers": layers, "width": 32, "head_width": 16, "patch_size": 8,
         },
         "text_cfg": {
             "context_length": 20, "vocab_size": len(words), "width": 32, "heads": 2, "layers": 1,
@@ -102,4 +102,30 @@ def segformer(folder: Path) -> Path:
         do_reduce_labels=False, size={"height": 32, "width": 32}, image_mean=[0.5] * 3,
         image_std=[0.25] * 3,
     ).save_pretrained(str(folder))  # fmt: skip
+    return folder
+
+
+def dino(folder: Path, kind: str = "vit") -> Path:
+    """A DINO of three layers and patches of 8 at 32 pixels, of a transformers model type, as the
+    checkpoints of that type are: without a pooler, the mean and std in a file of their own."""
+    from transformers import AutoConfig, AutoModel, ViTImageProcessor, ViTModel
+
+    torch.manual_seed(0)
+    facts: dict[str, Any] = {
+        "image_size": 32, "patch_size": 8, "hidden_size": 32, "num_hidden_layers": 3,
+        "num_attention_heads": 2, "intermediate_size": 64,
+    }  # fmt: skip
+    if kind in ("dinov2_with_registers", "dinov3_vit"):
+        facts["num_register_tokens"] = 3
+    config = AutoConfig.for_model(kind, **facts)
+    if kind == "vit":
+        model: Any = ViTModel(config, add_pooling_layer=False)
+    else:
+        model = AutoModel.from_config(config)
+    for parameter in model.parameters():  # Biases, scales and tokens would begin as constants.
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(str(folder))
+    ViTImageProcessor(
+        size={"height": 32, "width": 32}, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.3, 0.4]
+    ).save_pretrained(str(folder))
     return folder

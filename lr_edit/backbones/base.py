@@ -32,6 +32,48 @@ class ImageTextEncoder(ABC):
         """The learned inverse temperature that turns cosines into softmax logits."""
 
 
+class DenseEncoder(ABC):
+    """A frozen vision transformer seen patch by patch: what stands where in a picture."""
+
+    @abstractmethod
+    def patch_features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps [B, C_i, h, w], one a chosen layer, the earlier layers first.
+
+        images of any size are squeezed to a square that holds whole patches; h and w count the
+        patches. Differentiable in the images.
+        """
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[int, ...]:
+        """C_i of every map."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """A line that tells these features from those of other weights, layers or sides.
+
+        It names no place: the same weights in another folder are the same.
+        """
+
+
+class TokenEncoder(ABC):
+    """A frozen text transformer seen token by token."""
+
+    @abstractmethod
+    def encode_tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """States float32 [B, L, D] after the final norm, and bool [B, L], True for real tokens.
+
+        Real are those from the start token to the end token, both counted; L is the length of the
+        longest phrase. Phrases beyond the context are cut as `ImageTextEncoder.encode_text` does.
+        """
+
+    @property
+    @abstractmethod
+    def token_channels(self) -> int:
+        """D."""
+
+
 @dataclass(frozen=True)
 class Segmentation:
     """A label map int64 [B, H, W] at the picture's size, and the name of every label."""

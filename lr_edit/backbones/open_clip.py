@@ -43,19 +43,31 @@ class OpenClipEncoder(ImageTextEncoder):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit embeddings [B, D]; a picture that is not square is squeezed, nothing cut off."""
-        images = images.to(self._device)
-        if images.shape[-2:] != self._size:
-            images = F.interpolate(
-                images, self._size, mode="bicubic", antialias=True, align_corners=False
-            )
-        return self._model.encode_image(
-            ((images + 1) / 2 - self._mean) / self._std, normalize=True
-        ).float()
+        return self._model.encode_image(self.pixels(images, self._size), normalize=True).float()
 
     @torch.no_grad()
     def encode_text(self, phrases: Sequence[str]) -> Tensor:
-        ids = self._tokenizer(list(phrases)).to(self._device)
-        return self._model.encode_text(ids, normalize=True).float()
+        """Unit embeddings [B, D]; phrases beyond the context are cut."""
+        return self._model.encode_text(self.token_ids(phrases), normalize=True).float()
+
+    def pixels(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        """Images [B, 3, H, W] in [-1, 1] as the vision tower takes them: of that height and width,
+        normalised by the folder's mean and std."""
+        images = images.to(self._device)
+        if images.shape[-2:] != size:
+            images = F.interpolate(
+                images, size, mode="bicubic", antialias=True, align_corners=False
+            )
+        return ((images + 1) / 2 - self._mean) / self._std
+
+    def token_ids(self, phrases: Sequence[str]) -> Tensor:
+        """Ids int64 [B, context length], padded, longer phrases cut."""
+        return self._tokenizer(list(phrases)).to(self._device)
+
+    @property
+    def network(self) -> Any:
+        """OpenCLIP's own model, frozen."""
+        return self._model
 
     @property
     def logit_scale(self) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.editors.editor import Editor
     from lr_edit.images import Picture
     from lr_edit.models import ModelSet
-    from lr_edit.regions.region import RegionProposer
+    from lr_edit.regions.region import Region, RegionProposer
 
 _STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
 _STALE = "candidates/[0-9][0-9]*_score*.png"
@@ -49,13 +49,17 @@ def run(arguments: Sequence[str]) -> None:
     ):
         bars.stage("starting")
         began = time.perf_counter()
+        from lr_edit.cli.region_results import write_region
         from lr_edit.cli.results import write_results
 
         request = read_request(settings)
         seconds = {"starting": time.perf_counter() - began}
-        result = edit(request, bars, seconds)
-        bars.stage("writing")
-        told = write_results(folder, request, result, seconds)
+        if settings.region_only:
+            told = write_region(folder, request, locate(request, bars))
+        else:
+            result = edit(request, bars, seconds)
+            bars.stage("writing")
+            told = write_results(folder, request, result, seconds)
     print(f"{told}\n{Path(settings.output) / 'sheet.png'} shows them side by side")
 
 
@@ -87,6 +91,8 @@ def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResu
         request.picture.pixels.to(request.device),
         settings.instruction.find,
         settings.instruction.paint,
+        reading=settings.instruction.reading,
+        force=settings.force,
         proposer=build_proposer(settings, models, request.mask),
         editor=build_editor(settings, models),
         scorer=models.scorer if models.has("scorer") or models.has("clip") else None,
@@ -101,16 +107,37 @@ def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResu
     return result
 
 
+def locate(request: Request, bars: "Bars") -> "Region":
+    """The region alone."""
+    from lr_edit.edit import find_region
+
+    settings, models = request.settings, request.models
+    load_parts(settings, models, bars)
+    bars.stage(_STAGES["region"])
+    return find_region(
+        request.picture.pixels.to(request.device),
+        settings.instruction.find,
+        build_proposer(settings, models, request.mask),
+        settings.instruction.reading,
+        settings.force,
+    )
+
+
 def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None:
     """Loads what this edit needs of the models, and nothing else."""
     needed = {
+        "region": settings.proposer == "learned",
         "segmenter": settings.proposer == "segformer_clip",
-        "clip": settings.proposer == "segformer_clip" or settings.weights.clip > 0,
-        "perceptual": settings.weights.lpips > 0,
-        "diffusion": True,
+        "clip": settings.proposer == "segformer_clip",
     }
-    ranks = "scorer" if models.has("scorer") else "clip"
-    needed[ranks] = needed.get(ranks, False) or models.has(ranks)
+    if not settings.region_only:
+        needed |= {
+            "clip": needed["clip"] or settings.weights.clip > 0,
+            "perceptual": settings.weights.lpips > 0,
+            "diffusion": True,
+        }
+        ranks = "scorer" if models.has("scorer") else "clip"
+        needed[ranks] = needed.get(ranks, False) or models.has(ranks)
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
     for part in parts:
@@ -129,6 +156,8 @@ def build_proposer(
         return MaskProposer(mask)
     if settings.proposer == "whole":
         return WholeProposer()
+    if settings.proposer == "learned":
+        return models.region
     return SegformerClipProposer(models.segmenter, models.clip)
 
 

@@ -1,4 +1,4 @@
-"""From a command line to an exit status: 0 done, 2 a mistake in the input, 130 interrupted."""
+"""From a command line to an exit status: 0 done, 2 a mistake, 3 nothing fits, 130 interrupted."""
 
 import sys
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import_module(COMMANDS[command]).run(given)
     except UserError as error:
         print(f"infer.py: {error}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         print("infer.py: interrupted", file=sys.stderr)
         return 130

@@ -12,7 +12,9 @@ from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
 from lr_edit.instruction import Instruction, check_phrase, parse
 
-PROPOSERS = ("segformer_clip", "mask", "whole")
+PROPOSERS = ("learned", "segformer_clip", "mask", "whole")
+DEFAULT_PROPOSER = "segformer_clip"
+READS_PROMPTS = ("learned",)  # find the region from --with alone
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
 _GROUPS: dict[str, type] = {
@@ -42,6 +44,8 @@ class EditSettings:
     device: str
     threads: int | None
     overwrite: bool
+    region_only: bool
+    force: bool
     sampling: SamplingOptions
     weights: GuidanceWeights
     window: WindowOptions
@@ -62,11 +66,14 @@ def edit_settings(arguments: Sequence[str]) -> EditSettings:
     if values.steps is not None:
         groups["sampling"] = replace(groups["sampling"], steps=values.steps)
     given |= {name: asdict(group) for name, group in groups.items()}
+    for short in ("grow", "feather"):
+        if getattr(values, short) is not None:
+            groups["window"] = replace(groups["window"], **{short: getattr(values, short)})
     proposer = _proposer(values)
     return EditSettings(
         image=values.image,
         output=values.output,
-        instruction=_instruction(values, located=proposer != "segformer_clip"),
+        instruction=_instruction(values, proposer),
         mask=values.mask,
         proposer=proposer,
         models=values.models,
@@ -74,6 +81,8 @@ def edit_settings(arguments: Sequence[str]) -> EditSettings:
         device=values.device,
         threads=_threads(values.threads),
         overwrite=values.overwrite,
+        region_only=values.region_only,
+        force=values.force,
         given=given,
         **groups,
     )
@@ -93,6 +102,10 @@ def edit_parser() -> ArgumentParser:
     add("--overwrite", action="store_true", help="replace results that are in the folder already")
     add("--mask", metavar="FILE", help="picture of the region, white = edit; none is looked for")
     add("--proposer", help="what finds the region: " + ", ".join(PROPOSERS))
+    add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
+    add("--force", action="store_true", help="edit what comes nearest where nothing fits")
+    add("--grow", type=int, help="short for --window.grow: widen the region")
+    add("--feather", type=int, help="short for --window.feather: soften its rim")
     add("--models", default="tabletop", help="name of a model set, or the path of its .yaml file")
     add("--count", type=int, default=4, help="candidates, of which the best is taken")
     add("--steps", type=int, help="short for --sampling.steps")
@@ -104,8 +117,12 @@ def edit_parser() -> ArgumentParser:
     return parser
 
 
-def _instruction(values: Namespace, located: bool) -> Instruction:
-    """What to find and to paint, however it was said; `located` where nothing has to be found."""
+def _instruction(values: Namespace, proposer: str) -> Instruction:
+    """What to find and to paint, however it was said.
+
+    With --with alone a learned proposer finds what that edit is about; a mask or the whole picture
+    need no phrase to find.
+    """
     find, paint = values.replace, values["with"]
     ways = [
         name
@@ -122,17 +139,23 @@ def _instruction(values: Namespace, located: bool) -> Instruction:
         return parse(values.instruction)
     if values.remove is not None:
         return Instruction(check_phrase(values.remove, "phrase of --remove"), "")
-    if paint is None or (find is None and not located):
+    if values.region_only and find is not None and paint is None:
+        return Instruction(check_phrase(find, "phrase of --replace"), "")
+    if paint is None or (find is None and proposer == "segformer_clip"):
         raise UserError(
             "nothing says what to change: give --replace and --with, or --remove, or --instruction"
         )
-    find = _UNNAMED if find is None else check_phrase(find, "phrase of --replace")
-    return Instruction(find, check_phrase(paint, "phrase of --with"))
+    paint = check_phrase(paint, "phrase of --with")
+    if find is not None:
+        return Instruction(check_phrase(find, "phrase of --replace"), paint)
+    if proposer in READS_PROMPTS:
+        return Instruction(paint, paint, "edit")
+    return Instruction(_UNNAMED, paint)
 
 
 def _proposer(values: Namespace) -> str:
     """The proposer that was named, or the one that a mask implies."""
-    chosen = values.proposer or ("mask" if values.mask is not None else "segformer_clip")
+    chosen = values.proposer or ("mask" if values.mask is not None else DEFAULT_PROPOSER)
     if chosen not in PROPOSERS:
         raise UserError(f"--proposer is {chosen!r}: give one of {', '.join(PROPOSERS)}")
     if chosen == "mask" and values.mask is None:

@@ -2,7 +2,7 @@
 
 true_mask: the source's own mask of the thing, which the editor grows. true_edit_mask: all that
 differs between source and exact target. segformer_clip: segments by SegFormer, one chosen by CLIP.
-whole: the whole picture.
+whole: the whole picture. centre_box, random_box: boxes that look at nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import Case
 from lr_edit.models import ModelSet
+from lr_edit.regions.boxes import CentreBoxProposer, RandomBoxProposer
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
 from lr_edit.regions.region import RegionProposer
 from lr_edit.regions.segformer_clip import SegformerClipProposer
@@ -28,6 +29,8 @@ PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
     "true_edit_mask": lambda models: lambda case: MaskProposer(case.place),
     "segformer_clip": _segformer_clip,
     "whole": lambda models: lambda case: WholeProposer(),
+    "centre_box": lambda models: lambda case: CentreBoxProposer(),
+    "random_box": lambda models: lambda case: RandomBoxProposer(),
 }
 
 

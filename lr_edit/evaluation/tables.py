@@ -45,12 +45,12 @@ def markdown(rows: Sequence[dict[str, Any]], header: dict[str, Any], cap: float)
     body = [
         "# Edits measured",
         f"{n.get(ALL, 0)} edits · {facts}",
-        _table(
+        table(
             ["proposer", "editor", *COLUMNS.values()],
             [[*_names(row), *(_shown(key, row[key]) for key in COLUMNS)] for row in whole],
         ),
         "## The judge's success by split",
-        _table(
+        table(
             ["proposer", "editor", *(f"{split} ({n[split]})" for split in splits)],
             [[*_names(row), *_by_split(rows, row, splits)] for row in whole],
         ),
@@ -82,10 +82,12 @@ def _shown(key: str, value: Any) -> str:
     return f"{value:.{PLACES.get(key, 3)}f}"
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, padded so that it reads well as plain text too."""
+def table(head: Sequence[str], body: Sequence[Sequence[str]], left: int = 2) -> str:
+    """A Markdown table, padded so that it reads well as plain text too.
+
+    left: how many columns are names, which stand left; the others are figures and stand right.
+    """
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    left = 2  # the names stand left, figures right
 
     def line(cells: Sequence[str]) -> str:
         padded = [

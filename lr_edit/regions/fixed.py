@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from lr_edit.errors import UserError
-from lr_edit.regions.region import Alternative, Reading, Region, RegionProposer
+from lr_edit.instruction import Reading
+from lr_edit.regions.region import Alternative, Region, RegionProposer
 
 
 class MaskProposer(RegionProposer):

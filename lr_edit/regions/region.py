@@ -2,15 +2,11 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from lr_edit.errors import UserError
-
-Reading = Literal["refer", "edit"]
-"""How a phrase is meant: it names what is there ("the red mug"), or says what is to become of it
-("a blue mug": the mug that is not blue yet)."""
+from lr_edit.instruction import Reading
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,8 @@ class Region:
     mask: float32 [1, 1, H, W] in [0, 1], 1 = edit. alternatives: ranked, best first, the chosen one
     included. confidence: in [0, 1]. present: whether the phrase fits anything in the picture.
     change: what changes along with it (its cast shadow), float32 [1, 1, H, W], mask included; None
-    from proposers that only know the thing itself.
+    from proposers that only know the thing itself. closest: where nothing fits, what the picture
+    shows instead, the likest first.
     """
 
     mask: Tensor
@@ -37,6 +34,7 @@ class Region:
     confidence: float
     present: bool = True
     change: Tensor | None = None
+    closest: tuple[str, ...] = ()
 
     @property
     def to_edit(self) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, Segmenter
 from lr_edit.crop import crop, mask_box, square_crop
-from lr_edit.regions.region import Alternative, Reading, Region, RegionProposer, checked_phrase
+from lr_edit.instruction import Reading
+from lr_edit.regions.region import Alternative, Region, RegionProposer, checked_phrase
 from lr_edit.regions.segments import Segment, segments_of
 
 _SIDE, _VIEW = 512, 224

@@ -1,13 +1,16 @@
 """Phrases that refer to exactly what they say: predicates proposed, checked, put into words.
 
 A phrase is drawn as a predicate; it is spoken only when the predicate selects exactly one thing
-(for "several" a set, for "absent" nothing) beyond argument. It knows no pixels.
+(for "several" a set, for "absent" nothing) beyond argument. Most name what is there; an edit prompt
+says only what it should become. It knows no pixels.
 """
 
 import random
 from dataclasses import dataclass
+from typing import Literal
 
 from lr_edit.tabletop.predicates import (
+    Becoming,
     Described,
     Every,
     Predicate,
@@ -30,10 +33,14 @@ from lr_edit.tabletop.words import (
     listed,
     plural,
     vary,
+    with_article,
 )
 
 KINDS = ("noun", "attribute", "relation", "ordinal", "several", "absent")
 SINGLE_KINDS = KINDS[:4]
+# "a blue mug": the mug that is not blue yet; and where there is none to become so.
+EDIT_KINDS = ("edit_prompt", "edit_absent")
+ABSENT_KINDS = ("absent", "edit_absent")
 TRIES = 40
 RELATION_WORDS = {
     "left": ("left of", "to the left of"),
@@ -44,13 +51,26 @@ RELATION_WORDS = {
 }
 
 
+EDIT_PROMPTS = (
+    "{a}", "{a}", "{a}", "{bare}", "a photo of {a}", "a picture of {a}", "make it {a}",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Phrase:
-    """Words, the ascending indices into `scene.things` they refer to, and their kind (KINDS)."""
+    """Words, the ascending indices into `scene.things` they refer to, and their kind.
+
+    kind: one of KINDS or EDIT_KINDS.
+    """
 
     text: str
     targets: tuple[int, ...]
     kind: str
+
+    @property
+    def reading(self) -> Literal["refer", "edit"]:
+        """Whether the words name what is there, or say what it is to become."""
+        return "edit" if self.kind in EDIT_KINDS else "refer"
 
 
 def referring(
@@ -62,13 +82,13 @@ def referring(
     needed: bool = False,
     colours: bool = True,
 ) -> Phrase | None:
-    """A phrase of one of KINDS, or None where none was found.
+    """A phrase of one of KINDS or EDIT_KINDS, or None where none was found.
 
     target: the thing it must refer to. needed: the plain words without attribute, relation or rank
     fit more than one thing. colours: False leaves colour words out. Held-out pairs are named only
     where such a thing stands there.
     """
-    if not scene.things and kind != "absent":
+    if not scene.things and kind not in ABSENT_KINDS:
         return None
     for _ in range(TRIES):
         index = rng.randrange(max(len(scene.things), 1)) if target is None else target
@@ -78,7 +98,8 @@ def referring(
             continue
         if needed and not _is_needed(scene, predicate):
             continue
-        if kind == "absent" and any(_names_held_out(part) for part in descriptions(predicate)):
+        unreal = kind == "absent" or kind in EDIT_KINDS
+        if unreal and any(_names_held_out(part) for part in descriptions(predicate)):
             continue
         text = say(predicate, rng, len(found))
         bare = isinstance(predicate, Described) and rng.random() < 0.15
@@ -102,10 +123,10 @@ def phrases(scene: Scene, rng: random.Random, colours: bool = True) -> list[Phra
     return list(found.values())
 
 
-def phrase_for(scene: Scene, rng: random.Random, index: int) -> Phrase | None:
+def phrase_for(scene: Scene, rng: random.Random, index: int, colours: bool = True) -> Phrase | None:
     """A phrase of any single kind that refers to thing `index`, or None where none was found."""
     for kind in rng.sample(SINGLE_KINDS, k=len(SINGLE_KINDS)):
-        phrase = referring(scene, rng, kind, target=index)
+        phrase = referring(scene, rng, kind, target=index, colours=colours)
         if phrase is not None:
             return phrase
     return None
@@ -139,6 +160,8 @@ def say(predicate: Predicate, rng: random.Random, count: int = 1) -> str:
             return _say_ranked(noun_phrase(subject, rng), end, rank, rng)
         case Every(subject):
             return _say_every(subject, count, rng)
+        case Becoming(wanted):
+            return _say_becoming(wanted, rng)
 
 
 def _say_ranked(subject: str, end: str, rank: int, rng: random.Random) -> str:
@@ -169,8 +192,17 @@ def _say_every(subject: Described, count: int, rng: random.Random) -> str:
     return rng.choice(forms)
 
 
+def _say_becoming(wanted: Described, rng: random.Random) -> str:
+    if rng.random() < 0.15 and wanted.word not in PEOPLE:
+        material = vary(wanted.material, MATERIAL_WORDS, rng) if wanted.material else ""
+        colour = vary(wanted.colour, COLOUR_WORDS, rng) if wanted.colour else ""
+        return f"{with_article(wanted.word)} that is {listed([*filter(None, (material, colour))])}"
+    bare = noun_phrase(wanted, rng)
+    return rng.choice(EDIT_PROMPTS).format(a=with_article(bare), bare=bare)
+
+
 def _fits(kind: str, found: tuple[int, ...], target: int | None) -> bool:
-    if kind == "absent":
+    if kind in ABSENT_KINDS:
         return not found
     if kind == "several":
         return len(found) > 1

@@ -60,7 +60,18 @@ class Every:
     subject: Described
 
 
-Predicate = Described | Related | Ranked | Together | Every
+@dataclass(frozen=True)
+class Becoming:
+    """The thing of that noun which is not yet as described, when it is to become so.
+
+    wanted: a word of one noun, with colour, material or both. Of a red mug and a blue one,
+    "a blue mug" means the red.
+    """
+
+    wanted: Described
+
+
+Predicate = Described | Related | Ranked | Together | Every | Becoming
 
 
 def matches(scene: Scene, predicate: Predicate) -> tuple[int, ...] | None:
@@ -72,6 +83,8 @@ def matches(scene: Scene, predicate: Predicate) -> tuple[int, ...] | None:
             return _described(scene, subject)
         case Together(parts):
             return _together(scene, parts)
+        case Becoming(wanted):
+            return _becoming(scene, wanted)
         case Ranked(subject, end, rank):
             return _ranked(scene, subject, end, rank)
         case Related(subject, "nearest", landmark):
@@ -89,7 +102,7 @@ def descriptions(predicate: Predicate) -> tuple[Described, ...]:
             return subject, landmark
         case Together(parts):
             return parts
-        case Ranked(subject) | Every(subject):
+        case Ranked(subject) | Every(subject) | Becoming(subject):
             return (subject,)
 
 
@@ -123,6 +136,13 @@ def _described(scene: Scene, said: Described) -> tuple[int, ...] | None:
         and said.material in (None, scene.things[i].material)
         and said.size in (None, scene.things[i].size)
     )
+
+
+def _becoming(scene: Scene, wanted: Described) -> tuple[int, ...] | None:
+    named, done = _described(scene, Described(wanted.word)), _described(scene, wanted)
+    if named is None or done is None:
+        return None
+    return tuple(i for i in named if i not in done)
 
 
 def _is_partly(thing: Thing, colour: str | None) -> bool:

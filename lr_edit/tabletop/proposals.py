@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from lr_edit.tabletop.predicates import (
     RELATIONS,
+    Becoming,
     Described,
     Every,
     Predicate,
@@ -16,8 +17,16 @@ from lr_edit.tabletop.predicates import (
     Together,
     matches,
 )
-from lr_edit.tabletop.scene import COLOURS, MATERIALS, NOUNS, Scene, Thing
-from lr_edit.tabletop.words import RANKS, word_for
+from lr_edit.tabletop.scene import (
+    COLOURS,
+    MATERIALS,
+    NOUNS,
+    ONLY,
+    Scene,
+    Thing,
+    allowed_colours,
+)
+from lr_edit.tabletop.words import PEOPLE, RANKS, SYNONYMS, vary, word_for
 
 ATTRIBUTE_CHANCES = {"colour": 0.7, "material": 0.25, "size": 0.25}
 
@@ -104,6 +113,53 @@ def _propose_absent(scene: Scene, rng: random.Random, index: int, colours: bool)
     return Related(said, rng.choice(RELATIONS[:4]), other)
 
 
+def _propose_edit_prompt(
+    scene: Scene, rng: random.Random, index: int, colours: bool
+) -> Predicate | None:
+    """The thing in another colour, of another material, or both; now and then its own colour."""
+    thing = scene.things[index]
+    return _wanted(thing.noun, rng, colours, thing.colour if rng.random() < 0.3 else None)
+
+
+def _propose_edit_absent(
+    scene: Scene, rng: random.Random, index: int, colours: bool
+) -> Predicate | None:
+    """Something that may not be there, often coloured like a thing that is; or a thing as it is."""
+    draw, noun = rng.random(), rng.choice(NOUNS)
+    if draw < 0.3 or not scene.things:
+        return _wanted(noun, rng, colours)
+    thing = scene.things[index]
+    if draw < 0.6:
+        return _wanted(noun, rng, colours, thing.colour)
+    return _wanted(thing.noun, rng, colours, thing.colour, thing.material)
+
+
+def _wanted(
+    noun: str,
+    rng: random.Random,
+    colours: bool,
+    colour: str | None = None,
+    material: str | None = None,
+) -> Predicate | None:
+    """A thing of the noun, of a colour, a material or both; any where they are not given.
+
+    None where that says nothing clear: what comes in its own colours only is left out, and so are
+    children of some material, whose colour is that of the clothes.
+    """
+    named = rng.choices(("colour", "material", "both"), (6, 2, 3))[0] if colours else "material"
+    if noun in ONLY or (noun in PEOPLE and named != "colour"):
+        return None
+    colour = colour or rng.choice(allowed_colours(noun))
+    material = material or rng.choice(MATERIALS)
+    return Becoming(
+        Described(
+            vary(noun, SYNONYMS, rng),
+            colour if named != "material" else None,
+            material if named != "colour" else None,
+        )
+    )
+
+
 PROPOSERS: dict[str, Callable[[Scene, random.Random, int, bool], Predicate | None]] = {
     "noun": _propose_noun,
     "attribute": _propose_attribute,
@@ -111,4 +167,6 @@ PROPOSERS: dict[str, Callable[[Scene, random.Random, int, bool], Predicate | Non
     "ordinal": _propose_ordinal,
     "several": _propose_several,
     "absent": _propose_absent,
+    "edit_prompt": _propose_edit_prompt,
+    "edit_absent": _propose_edit_absent,
 }

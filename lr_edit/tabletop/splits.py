@@ -21,6 +21,7 @@ PART_KINDS = {
     "grayscale": ("noun", "relation", "ordinal", "several"),
     "unseen": ("attribute",),
     "crowded": ("noun", "attribute", "relation", "ordinal", "several"),
+    "edit_prompt": ("edit_prompt",),
 }
 PARTS = tuple(PART_KINDS)
 TRIES = 500

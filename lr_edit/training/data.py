@@ -4,12 +4,13 @@ It knows neither networks nor losses; the data set class says what a sample is.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lr_edit.tabletop.cache import RenderedScenes, rendered
+from lr_edit.tabletop.pairs import RenderedPairs, rendered_pairs
 
 
 class Consecutive(Sampler[int]):
@@ -28,10 +29,12 @@ class Consecutive(Sampler[int]):
 class TabletopData(LightningDataModule):
     """Samples of `dataset` from tabletop scenes, endless and resumable at any epoch's end.
 
-    dataset: called as dataset(scenes, length). train_scenes, validation_scenes: how many scenes
-    (and test_scenes) are rendered, at `size` pixels, on `device` ("cpu" uses all cores).
-    batch_size: samples a step. steps_per_epoch: an epoch is this many steps. train_split: the
-    seeds to learn from. workers: processes that prepare samples.
+    dataset: called as dataset(scenes, length), and with pairs=… where edit pairs are rendered; it
+    may have a function `collate` that makes a batch of its samples. train_scenes,
+    validation_scenes: how many scenes (and test_scenes) are rendered, at `size` pixels, on `device`
+    ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
+    steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
+    many edit pairs are rendered of each split, though no more than scenes.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class TabletopData(LightningDataModule):
         train_split: str = "train",
         test_scenes: int = 512,
         test_samples: int = 2048,
+        pairs: int = 0,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -59,23 +63,37 @@ class TabletopData(LightningDataModule):
         self.test_samples = test_samples
         self.size, self.batch_size, self.steps_per_epoch = size, batch_size, steps_per_epoch
         self.validation_samples, self.workers = validation_samples, workers
-        self.device, self.folder = device, folder
+        self.device, self.folder, self.pairs = device, folder, pairs
 
     def scenes(self, split: str) -> RenderedScenes:
         """The rendered scenes of a split, "train" for one."""
         return rendered(split, self.counts[split], self.size, self.folder, self.device)
 
+    def edit_pairs(self, split: str) -> RenderedPairs:
+        """The rendered edit pairs of a split."""
+        count = min(self.pairs, self.counts[split])
+        return rendered_pairs(split, count, self.size, self.folder, self.device)
+
+    def samples(self, split: str, length: int) -> Dataset[Any]:
+        """The data set of a split."""
+        if not self.pairs:
+            return self.dataset(self.scenes(split), length)
+        with_pairs = cast("Callable[..., Dataset[Any]]", self.dataset)
+        return with_pairs(self.scenes(split), length, pairs=self.edit_pairs(split))
+
     def prepare_data(self) -> None:
         stage = self.trainer.state.fn if self.trainer else "fit"
         for split in ("test",) if stage == "test" else (self.train_split, "validation"):
             self.scenes(split)
+            if self.pairs:
+                self.edit_pairs(split)
 
     def setup(self, stage: str) -> None:
         if stage == "test":
-            self.test = self.dataset(self.scenes("test"), self.test_samples)
+            self.test = self.samples("test", self.test_samples)
             return
-        self.train = self.dataset(self.scenes(self.train_split), 2**40)
-        self.validation = self.dataset(self.scenes("validation"), self.validation_samples)
+        self.train = self.samples(self.train_split, 2**40)
+        self.validation = self.samples("validation", self.validation_samples)
 
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
@@ -99,5 +117,6 @@ class TabletopData(LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            collate_fn=getattr(dataset, "collate", None),
             persistent_workers=self.workers > 0,
         )

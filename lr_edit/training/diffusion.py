@@ -1,19 +1,17 @@
 """The recipe of the text-conditional inpainting diffusion model; it knows no scene."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.training.losses import add_noise, mostly_noisy_times, region_mse, velocity
-from lr_edit.training.recipe import Recipe, Schedule
+from lr_edit.training.recipe import Recipe, Schedule, plain_attention
 
 
 class DiffusionRecipe(Recipe):
@@ -58,8 +56,7 @@ class DiffusionRecipe(Recipe):
         alpha_bar = self.alphas[t][:, None, None, None]
         x_t = add_noise(image, noise, alpha_bar)
         ids = token_ids(self.tokenizer, batch["text"], self.network.context_length)
-        # A few dozen tokens: on a CPU the plain products are faster than fused attention.
-        with sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext():
+        with plain_attention(self.device):
             condition = self.network.encode_tokens(ids.to(self.device))
             predicted = self.network(x_t, t, condition, image, mask)
         return region_mse(predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside)

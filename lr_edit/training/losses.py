@@ -1,5 +1,7 @@
 """Training losses as pure functions; they know no trainer."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -37,3 +39,29 @@ def region_mse(prediction: Tensor, target: Tensor, mask: Tensor, outside: float)
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """−Σ target · log softmax(logits) per row [B]; target rows [B, K] sum to one."""
     return -(target * torch.log_softmax(logits, dim=-1)).sum(-1)
+
+
+def sharpened(logits: Tensor, centre: Tensor, temperature: float) -> Tensor:
+    """softmax((g − c) / τ) of a teacher's logits [..., K], its centre [K] taken away.
+
+    Centring alone makes all prototypes alike, sharpening alone makes one of them win; both
+    together avoid either collapse (Caron et al., 2021, sec. 3.1).
+    """
+    return torch.softmax((logits - centre) / temperature, dim=-1)
+
+
+def across_views(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean of −Σ teacher · log softmax(student) over all pairs of different crops.
+
+    student: logits [B, S, K]; teacher: probabilities [B, T, K] of the first T of these crops
+    (Caron et al., 2021, eq. 3).
+    """
+    logs = torch.log_softmax(student, dim=-1)
+    pairs = -torch.einsum("btk,bsk->ts", teacher, logs) / len(student)
+    different = ~torch.eye(*pairs.shape, dtype=torch.bool, device=pairs.device)
+    return pairs[different].mean()
+
+
+def cosine_path(start: float, end: float, share: float) -> float:
+    """From start at share 0 to end at share 1, slowly at both ends."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

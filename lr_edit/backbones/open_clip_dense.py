@@ -1,0 +1,110 @@
+"""OpenCLIP seen patch by patch and token by token: one loaded model serves these and embeddings.
+
+A picture of another side than the network was trained at gets interpolated position embeddings, as
+DINO's do (Caron et al., 2021).
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lr_edit.backbones.base import DenseEncoder, TokenEncoder
+from lr_edit.backbones.dense import as_grid, chosen_layers, identity_line, whole_side
+from lr_edit.backbones.open_clip import OpenClipEncoder
+from lr_edit.errors import UserError
+
+
+class OpenClipDense(DenseEncoder, TokenEncoder):
+    """Patch features and token states of the model that `encoder` holds.
+
+    layers: blocks of the vision tower, 1 = the first; () = the last. Features are their plain
+    outputs, as OpenCLIP's forward_intermediates gives them. side: pixels a side that pictures are
+    squeezed to, a multiple of the patch; 0 = the model's own.
+
+    Raises UserError for models other than OpenCLIP's `CLIP` with a vision transformer, and for
+    layers or a side that do not fit.
+    """
+
+    def __init__(
+        self, encoder: OpenClipEncoder, layers: tuple[int, ...] = (), side: int = 0
+    ) -> None:
+        visual = _vision_tower(encoder.network)
+        (patch, other), native = visual.patch_size, visual.image_size[0]
+        if patch != other:
+            raise UserError(f"this CLIP has patches of {patch} x {other} pixels: take square ones")
+        self._encoder, self._visual, self._patch = encoder, visual, patch
+        self._layers = chosen_layers(layers, len(visual.transformer.resblocks))
+        self._side = whole_side(side, native, patch)
+        rows = self._side // patch
+        self._positions = resized_positions(visual.positional_embedding, visual.grid_size, rows)
+
+    def patch_features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """One map [B, C, side / patch, side / patch] a layer; it runs no further than the last."""
+        visual, rows = self._visual, self._side // self._patch
+        patches = visual.conv1(self._encoder.pixels(images, (self._side, self._side)))
+        patches = patches.flatten(2).transpose(1, 2)
+        first = visual.class_embedding.expand(len(patches), 1, -1)
+        tokens = visual.ln_pre(torch.cat((first, patches), 1) + self._positions)
+        taken = [layer - 1 for layer in self._layers]
+        _, states = visual.transformer.forward_intermediates(tokens, indices=taken, stop_early=True)
+        return tuple(as_grid(state[:, 1:], rows, rows).float() for state in states)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return (self._visual.transformer.width,) * len(self._layers)
+
+    @cached_property
+    def identity(self) -> str:
+        return identity_line(
+            "open_clip", self.channels[0], self._patch, self._visual, self._layers, self._side
+        )
+
+    @torch.no_grad()
+    def encode_tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
+        network, ids = self._encoder.network, self._encoder.token_ids(phrases)
+        # CLIP's end token has the highest id of all, so this is where the first one stands.
+        ends = ids.argmax(1)
+        longest = int(ends.max()) + 1
+        # A causal tower's states do not depend on what follows: the padding need not be run.
+        mask = network.attn_mask
+        run = ids.shape[1] if mask is None else longest
+        states = network.token_embedding(ids[:, :run]) + network.positional_embedding[:run]
+        states = network.transformer(states, attn_mask=None if mask is None else mask[:run, :run])
+        real = torch.arange(longest, device=ids.device) <= ends[:, None]
+        return network.ln_final(states)[:, :longest].float(), real
+
+    @property
+    def token_channels(self) -> int:
+        return self._encoder.network.transformer.width
+
+
+def resized_positions(positions: Tensor, grid: tuple[int, int], rows: int) -> Tensor:
+    """Position embeddings [1 + h * w, C], the class token's first, for a grid of rows x rows.
+
+    Bicubic, as OpenCLIP itself fits a model to another image size; grid: (h, w) before.
+    """
+    if tuple(grid) == (rows, rows):
+        return positions
+    patches = as_grid(positions[None, 1:], *grid)
+    patches = F.interpolate(
+        patches, (rows, rows), mode="bicubic", antialias=True, align_corners=False
+    )
+    return torch.cat((positions[:1], patches[0].flatten(1).T))
+
+
+def _vision_tower(network: Any) -> Any:
+    """The vision transformer of a CLIP; UserError for other models."""
+    from open_clip import CLIP
+    from open_clip.transformer import VisionTransformer
+
+    if not isinstance(network, CLIP) or not isinstance(network.visual, VisionTransformer):
+        kinds = f"{type(network).__name__} with a {type(network.visual).__name__}"
+        raise UserError(
+            f"this OpenCLIP model, a {kinds}, gives no patch features: take a CLIP with a vision "
+            "transformer of OpenCLIP's own, such as ViT-B-16"
+        )
+    return network.visual

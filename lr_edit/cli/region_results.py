@@ -1,0 +1,48 @@
+"""What `infer.py --region-only` leaves in its folder: the masks, a sheet, and a report."""
+
+import json
+from pathlib import Path
+
+from lr_edit.cli.edit import Request
+from lr_edit.files import replacing, save_image
+from lr_edit.images import mask_to_pil
+from lr_edit.regions.region import Region
+from lr_edit.sheet import Tile, marked, sheet
+
+_SHOWN = 4  # alternatives on the sheet and in the report
+
+
+def write_region(folder: Path, request: Request, region: Region) -> str:
+    """Writes a region to `folder` and says in a line what was found.
+
+    region.png: the thing; change.png: what changes along with it, where the proposer knows it (both
+    white = found, fit for --mask); sheet.png: these and the alternatives; report.json.
+    """
+    save_image(mask_to_pil(region.mask), folder / "region.png")
+    if region.change is not None:
+        save_image(mask_to_pil(region.change), folder / "change.png")
+    instruction, original = request.settings.instruction, request.picture.original
+    share = float(region.mask.mean())
+    note = f"confidence {region.confidence:.2f} · {share:.1%} of the picture"
+    tiles = [Tile(original, "source", "{} x {} pixels".format(*original.size))]
+    for mask, name, about in (
+        (region.mask, "region", note),
+        (region.change, "what changes with it", "shadow and rim"),
+        *((one.mask, one.label, f"score {one.score:.2f}") for one in region.alternatives[:_SHOWN]),
+    ):
+        if mask is not None:
+            shown = mask_to_pil(mask)
+            tiles.append(Tile(marked(original, shown, shown), name, about))
+    save_image(sheet(f"“{instruction.find}”", tiles), folder / "sheet.png")
+    report = {
+        "find": instruction.find, "reading": instruction.reading,
+        "confidence": region.confidence, "present": region.present, "region_share": share,
+        "alternatives": [
+            {"label": one.label, "score": one.score} for one in region.alternatives[:_SHOWN]
+        ],
+        "settings": {**request.settings.given, "proposer": request.settings.proposer},
+    }  # fmt: skip
+    with replacing(folder / "report.json") as path:
+        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    output = Path(request.settings.output)
+    return f"{output / 'region.png'} is “{instruction.find}”: {note}"

@@ -1,0 +1,53 @@
+"""The way from pixels down to coarse cells, and up to pixels again with each stage's detail."""
+
+from itertools import pairwise
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Stem(nn.Module):
+    """Convolutions from pixels to cells an eighth as fine; every stage's output is kept."""
+
+    WIDTHS: ClassVar = (16, 32, 64)
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        full, half, quarter = self.WIDTHS
+        self.to_full = nn.Conv2d(3, full, 3, padding=1)
+        self.to_half = nn.Conv2d(full, half, 3, stride=2, padding=1)
+        self.to_quarter = nn.Sequential(
+            nn.Conv2d(half, quarter, 3, stride=2, padding=1), nn.GELU(), nn.GroupNorm(8, quarter),
+            nn.Conv2d(quarter, quarter, 3, padding=1), nn.GELU(), nn.GroupNorm(8, quarter),
+        )  # fmt: skip
+        self.to_eighth = nn.Conv2d(quarter, width, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """[B, 3, S, S] → cells [B, D, S/8, S/8] and the finer maps, the coarsest first."""
+        full = F.gelu(self.to_full(images))
+        half = F.gelu(self.to_half(full))
+        quarter = self.to_quarter(half)
+        return self.to_eighth(quarter), (quarter, half, full)
+
+
+class Climb(nn.Module):
+    """Cells → features of every pixel: doubled three times by sub-pixel convolution (Shi et al.,
+    2016), each time joined with the detail."""
+
+    OUT: ClassVar = Stem.WIDTHS[0]
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = (width, *reversed(Stem.WIDTHS))
+        self.finer = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
+
+    def forward(self, cells: Tensor, details: tuple[Tensor, ...]) -> Tensor:
+        """[P, C, S, S] from cells [P, G², D] of a square grid and details [B, C_i, …] of B
+        pictures, the coarsest first; P / B phrases share a picture."""
+        grid = round(cells.shape[1] ** 0.5)
+        x = cells.transpose(1, 2).unflatten(2, (grid, grid))
+        for finer, detail in zip(self.finer, details, strict=True):
+            x = F.pixel_shuffle(finer(x), 2).unflatten(0, (len(detail), -1))
+            x = F.relu(x + detail[:, None]).flatten(0, 1)
+        return x

@@ -1,0 +1,47 @@
+"""What the region network reads: frozen feature maps of pictures and token states of phrases."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lr_edit.backbones.base import DenseEncoder
+from lr_edit.backbones.open_clip_dense import OpenClipDense
+
+
+class FrozenFeatures:
+    """CLIP's text tower and the patch tokens of CLIP, DINO or both; nothing here is trained.
+
+    clip: reads the phrases. dino: None leaves its maps out. clip_maps: False leaves CLIP's out.
+    """
+
+    def __init__(
+        self, clip: OpenClipDense, dino: DenseEncoder | None = None, clip_maps: bool = True
+    ) -> None:
+        self.words = clip
+        self.pictures = tuple(
+            encoder
+            for encoder, used in ((clip, clip_maps), (dino, dino is not None))
+            if encoder is not None and used
+        )
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of every map of `maps`."""
+        return tuple(c for encoder in self.pictures for c in encoder.channels)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """What the maps come from, in order."""
+        return tuple(encoder.identity for encoder in self.pictures)
+
+    @torch.no_grad()
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps [B, C_i, h_i, w_i] of pictures [B, 3, H, W] in [-1, 1], on their device."""
+        maps = (m for encoder in self.pictures for m in encoder.patch_features(images))
+        return tuple(m.to(images.device) for m in maps)
+
+    @torch.no_grad()
+    def tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token states [P, L, C] and which are not padding, bool [P, L]."""
+        return self.words.encode_tokens(list(phrases))

@@ -1,0 +1,118 @@
+"""The trained region network as a proposer: a phrase → mask, what changes with it, alternatives."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from lr_edit.backbones.folders import located
+from lr_edit.errors import UserError
+from lr_edit.instruction import Reading
+from lr_edit.regions.features import FrozenFeatures
+from lr_edit.regions.network import Proposals, RegionNetwork, Seen
+from lr_edit.regions.region import (
+    Alternative,
+    Region,
+    RegionProposer,
+    checked_phrase,
+)
+from lr_edit.regions.sharpen import sharpen
+
+
+class LearnedProposer(RegionProposer):
+    """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
+
+    threshold: least presence for a phrase to count as fitting. minimum: pieces of a mask under this
+    share of its area are no alternatives of their own.
+    """
+
+    def __init__(
+        self,
+        network: RegionNetwork,
+        features: FrozenFeatures,
+        threshold: float = 0.5,
+        minimum: float = 0.1,
+    ) -> None:
+        check_backbones(network.backbones, features.identities)
+        self.network, self.features = network.eval().requires_grad_(False), features
+        self.threshold, self.minimum = threshold, minimum
+        self._last: tuple[Tensor, Seen] | None = None
+
+    @torch.no_grad()
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+        """The best proposal; K more and the pieces of the best are its alternatives."""
+        phrase = checked_phrase(phrase)
+        words, known = self.features.tokens([phrase])
+        edit = torch.tensor([reading == "edit"], device=words.device)
+        return self.region(self.network.read(self.seen(image), words, known, edit), image)
+
+    def seen(self, image: Tensor) -> Seen:
+        """What the network keeps of image [1, 3, H, W]; at once if it was the last one."""
+        if self._last is None or self._last[0] is not image:
+            small = squeezed(image, self.network.side)
+            self._last = image, self.network.look(small, self.features.maps(image))
+        return self._last[1]
+
+    def region(self, found: Proposals, image: Tensor) -> Region:
+        """The region that the proposals of one phrase mean."""
+        presence = float(found.presence.sigmoid())
+        scores = found.score[0].sigmoid()
+        order = scores.argsort(descending=True, stable=True).tolist()
+        masks, changes = sharpen(found.thing, image)[0], sharpen(found.change, image)[0]
+        ranked = [Alternative(masks[k][None, None], float(scores[k]), "proposal") for k in order]
+        best = order[0]
+        for piece in pieces(masks[best], self.minimum):
+            ranked.append(Alternative(piece[None, None], float(scores[best]) / 2, "piece"))
+        present = presence >= self.threshold
+        return Region(
+            mask=masks[best][None, None],
+            alternatives=tuple(sorted(ranked, key=lambda one: -one.score)),
+            confidence=presence * float(scores[best]) if present else presence,
+            present=present,
+            change=torch.maximum(masks[best], changes[best])[None, None],
+        )
+
+
+def squeezed(images: Tensor, side: int) -> Tensor:
+    """[B, 3, H, W] as squares [B, 3, side, side] in [-1, 1], nothing cut off."""
+    if tuple(images.shape[-2:]) == (side, side):
+        return images
+    size = (side, side)
+    return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(
+        -1, 1
+    )
+
+
+def pieces(mask: Tensor, minimum: float) -> list[Tensor]:
+    """The connected pieces of mask [H, W] in [0, 1], from left to right; none where it is in one.
+
+    minimum: smaller ones, as a share of the whole, are left out.
+    """
+    inside = (mask > 0.5).cpu().numpy()
+    numbered, count = ndimage.label(inside, structure=np.ones((3, 3)))
+    large = [
+        k for k in range(1, count + 1) if (numbered == k).sum() >= minimum * max(1, inside.sum())
+    ]
+    if len(large) < 2:
+        return []
+    large.sort(key=lambda k: float(np.nonzero(numbered == k)[1].mean()))
+    return [mask * torch.from_numpy(numbered == k).to(mask) for k in large]
+
+
+def check_backbones(trained_on: Sequence[str], given: Sequence[str]) -> None:
+    """Raises UserError unless a network's backbones are those that it is to read."""
+    if tuple(trained_on) != tuple(given):
+        raise UserError(
+            f"the region network was trained on {' + '.join(trained_on) or 'no features'}, but is "
+            f"given {' + '.join(given) or 'none'}: use it with the backbones it was trained on"
+        )
+
+
+def load_region_network(folder: str | Path, device: str = "cpu") -> RegionNetwork:
+    """The network of a folder or hub name that `RegionNetwork.save_pretrained` wrote, float32."""
+    place = located(folder)
+    return RegionNetwork.from_pretrained(str(place), strict=True).to(device).eval()

@@ -1,0 +1,145 @@
+"""The trainable region network: frozen features and a phrase → ranked masks, and whether any fits.
+
+What does not depend on the phrase (`look`) is kept apart from what does (`read`), so that a further
+phrase on the same picture costs only the second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from lr_edit.regions.attention import Block, Round, positions
+from lr_edit.regions.detail import Climb, Stem
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network keeps of B pictures: cells [B, G², D], and finer maps, the coarsest first,
+    each twice as fine as the one before."""
+
+    cells: Tensor
+    details: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """K proposals for each of P phrases, as logits.
+
+    thing: masks of what the phrase names [P, K, S, S]; change: of all that an edit of it changes;
+    score [P, K]: how well each proposal fits; presence [P]: whether anything does.
+    """
+
+    thing: Tensor
+    change: Tensor
+    score: Tensor
+    presence: Tensor
+
+
+class RegionNetwork(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="lr_edit",
+    tags=["image-segmentation", "referring-expression-segmentation"],
+):
+    """A text-conditioned mask decoder on frozen CLIP and DINO features, under 2 M parameters.
+
+    The idea of Learnable Regions (Lin et al., 2024), with masks in place of boxes and the text read
+    by the network itself. features: channels of the feature maps. words: channels of the phrase's
+    token states. backbones: identities of the networks that these come from; they are kept with the
+    weights, which are of no use on others. side: of the pictures it sees; grid: cells a side.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[int],
+        words: int,
+        backbones: Sequence[str] = (),
+        width: int = 128,
+        heads: int = 4,
+        mixers: int = 2,
+        rounds: int = 2,
+        proposals: int = 3,
+        side: int = 128,
+        grid: int = 16,
+    ) -> None:
+        super().__init__()
+        self.side, self.grid, self.proposals = side, grid, proposals
+        self.features, self.backbones = tuple(features), tuple(backbones)
+        self.stem = Stem(width)
+        self.project = nn.ModuleList(nn.Conv2d(c, width, 1) for c in features)
+        self.norms = nn.ModuleList(nn.GroupNorm(1, c) for c in features)
+        self.mixers = nn.Sequential(*(Block(width, heads) for _ in range(mixers)))
+        self.words = nn.Sequential(nn.LayerNorm(words), nn.Linear(words, width))
+        self.readings = nn.Embedding(2, width)
+        self.queries = nn.Parameter(torch.randn(proposals + 1, width) * 0.5)
+        self.rounds = nn.ModuleList(Round(width, heads) for _ in range(rounds))
+        self.climb = Climb(width)
+        self.last = nn.LayerNorm(width)
+        self.kernels = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * (Climb.OUT + 1))
+        )
+        self.score, self.presence = nn.Linear(width, 1), nn.Linear(width, 1)
+        self.register_buffer("places", positions(grid, width), persistent=False)
+
+    def look(self, images: Tensor, features: Sequence[Tensor]) -> Seen:
+        """Pictures [B, 3, S, S] in [-1, 1] and their feature maps [B, C_i, h_i, w_i]."""
+        coarse, details = self.stem(images)
+        size = (self.grid, self.grid)
+        cells = F.adaptive_avg_pool2d(coarse, size)
+        for norm, project, feature in zip(self.norms, self.project, features, strict=True):
+            cells = cells + resize(project(norm(feature.to(cells.dtype))), size)
+        places: Tensor = self.places  # type: ignore[assignment]
+        return Seen(self.mixers(cells.flatten(2).transpose(1, 2) + places), details)
+
+    def read(self, seen: Seen, words: Tensor, known: Tensor, edit: Tensor) -> Proposals:
+        """The proposals of P phrases, as many for each picture of `seen`, picture by picture.
+
+        words: token states [P, L, C]; known: bool [P, L], False for padding; edit: bool [P], True
+        where the phrase is an edit prompt ("a blue mug": the mug that is not blue yet).
+        """
+        count, queries = len(words), self.proposals + 1
+        reading = self.readings(edit.long())[:, None]
+        own = self.queries.expand(count, -1, -1) + reading
+        tokens = torch.cat((own, self.words(words.to(own.dtype)) + reading), 1)
+        there = torch.cat((known.new_ones(count, queries), known), 1)
+        cells = seen.cells.repeat_interleave(count // len(seen.cells), 0)
+        for exchange in self.rounds:
+            tokens, cells = exchange(tokens, cells, there)
+        fine = self.climb(cells, seen.details)
+        heads = self.last(tokens[:, :queries])
+        thing, change = self.masks(heads[:, :-1], fine)
+        return Proposals(
+            thing, change, self.score(heads[:, :-1])[..., 0], self.presence(heads[:, -1])[..., 0]
+        )
+
+    def masks(self, heads: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [P, K, S, S] of thing and change: every head's own linear map of the fine features
+        [P, C, S, S]."""
+        kernels = self.kernels(heads).unflatten(-1, (2, -1))
+        logits = torch.einsum("pkmc,pcyx->mpkyx", kernels[..., :-1], fine)
+        logits = logits + kernels[..., -1].permute(2, 0, 1)[..., None, None]
+        return logits[0], logits[1]
+
+    def forward(
+        self,
+        images: Tensor,
+        features: Sequence[Tensor],
+        words: Tensor,
+        known: Tensor,
+        edit: Tensor,
+    ) -> Proposals:
+        """`read` after `look`."""
+        return self.read(self.look(images, features), words, known, edit)
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Feature maps [B, C, h, w] at another grid: averaged down, or interpolated up."""
+    if tuple(maps.shape[-2:]) == size:
+        return maps
+    if maps.shape[-1] > size[1] and maps.shape[-2] > size[0]:
+        return F.adaptive_avg_pool2d(maps, size)
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,136 @@
+"""Edits of rendered scenes, each with the exact difference it makes, kept on disk as flat arrays.
+
+A folder holds images.npy, instances.npy and change.npy of the scenes before the edits, and
+attempts.npy, from which the edits themselves are drawn again. It knows no model.
+"""
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lr_edit.images import to_uint8
+from lr_edit.tabletop.arrays import Part, chunks, is_written, read, workers, write
+from lr_edit.tabletop.cache import WORLD_VERSION, split_scene
+from lr_edit.tabletop.edits import SceneEdit, sample_edit
+from lr_edit.tabletop.masks import edit_mask, object_mask
+from lr_edit.tabletop.render import Rendering, render
+
+# Raised whenever the same number gives another edit, so that old folders are not read.
+PAIRS_VERSION = 1
+REPLACE_SHARE = 0.8
+LEAST_VISIBLE = 60 / 128**2
+"""How much of the picture the thing fills, before and after; less cannot be recognised."""
+
+# Scenes of these numbers and above are nobody else's.
+_STRIDE = 1_000_000_000
+_TRIES = 20
+_NAMES = ("images", "instances", "change", "attempts")
+
+
+@dataclass(frozen=True)
+class RenderedPairs:
+    """N edits of one split: replace, and one in five remove.
+
+    images: uint8 [N, S, S, 3], before the edit. instances: uint8 [N, S, S] of the same, 0 = none,
+    k = thing k-1 of the edit's source. change: uint8 [N, S, S], 1 where the edit changes something:
+    the silhouettes before and after, and wherever a shadow comes or goes. attempts: uint8 [N], how
+    many edits were tried before.
+    """
+
+    split: str
+    images: np.ndarray
+    instances: np.ndarray
+    change: np.ndarray
+    attempts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def edit(self, index: int) -> SceneEdit:
+        """Edit number `index`; its thing can be recognised before and, if still there, after."""
+        edit = propose_pair(self.split, index, int(self.attempts[index]))
+        assert edit is not None  # or it would not have been rendered
+        return edit
+
+
+def propose_pair(split: str, index: int, attempt: int = 0) -> SceneEdit | None:
+    """An edit for number `index` of a split: a function of the three; None where none was found.
+
+    Its scene is not among `RenderedScenes` of that split, and another one at every attempt.
+    """
+    number = (attempt + 1) * _STRIDE + index
+    rng = random.Random(f"pairs {split} {number}")
+    kind = "replace" if rng.random() < REPLACE_SHARE else "remove"
+    return sample_edit(split_scene(split, number), rng, kind)
+
+
+def rendered_pairs(
+    split: str,
+    count: int,
+    size: int = 128,
+    folder: str | os.PathLike[str] = ".cache/tabletop",
+    device: str = "cpu",
+    processes: int | None = None,
+) -> RenderedPairs:
+    """The first `count` pairs of a split at `size` pixels, rendered now if they are not there yet.
+
+    processes: CPU workers (default: one a core); a GPU renders in this process.
+    """
+    target = Path(folder) / f"v{WORLD_VERSION}.{PAIRS_VERSION}-pairs-{split}-{size}-{count}"
+    if not is_written(target):
+        maps = {name: (count, size, size) for name in ("instances", "change")}
+        shapes = {"images": (count, size, size, 3), **maps, "attempts": (count,)}
+        jobs = [(split, start, stop, size, device) for start, stop in chunks(count)]
+        facts = {"split": split, "count": count, "size": size}
+        title = f"Rendering {count} {split} pairs"
+        write(target, shapes, render_job, jobs, title, facts, workers(device, processes))
+    return RenderedPairs(split=split, **read(target, _NAMES))
+
+
+def render_job(job: tuple[str, int, int, int, str]) -> Part:
+    """The pairs from start to stop as uint8 arrays; where one cannot be seen, its next attempt."""
+    split, start, stop, size, device = job
+    found: dict[int, tuple[np.ndarray, ...]] = {}
+    for attempt in range(_TRIES):
+        missing = [i for i in range(start, stop) if i not in found]
+        drawn = [(i, propose_pair(split, i, attempt)) for i in missing]
+        edits = {i: edit for i, edit in drawn if edit is not None}
+        if edits:
+            seen, *arrays = render_pairs(list(edits.values()), size, device)
+            for i, visible, *rows in zip(edits, seen, *arrays, strict=True):
+                if visible:
+                    found[i] = (*rows, np.uint8(attempt))
+        if len(found) == stop - start:
+            columns = zip(*(found[i] for i in range(start, stop)), strict=True)
+            return start, {n: np.stack(values) for n, values in zip(_NAMES, columns, strict=True)}
+    raise RuntimeError(f"no edit to be seen in {_TRIES} attempts from {start} to {stop}")
+
+
+def render_pairs(
+    edits: Sequence[SceneEdit], size: int, device: str = "cpu"
+) -> tuple[np.ndarray, ...]:
+    """Of M edits: bool [M], whether all can be seen, then images, instances and change as uint8."""
+    before = render([edit.source for edit in edits], size, device)
+    after = render([edit.target for edit in edits], size, device)
+    old = _silhouettes(before, [edit.source_index for edit in edits])
+    new = _silhouettes(after, [edit.target_index for edit in edits])
+    place = torch.maximum(edit_mask(before, after), torch.maximum(old, new))
+    gone = torch.tensor([edit.target_index is None for edit in edits], device=new.device)
+    seen = (_share(old) >= LEAST_VISIBLE) & (gone | (_share(new) >= LEAST_VISIBLE))
+    maps = (to_uint8(before.images), before.instances.byte(), place[:, 0].byte())
+    return tuple(values.cpu().numpy() for values in (seen, *maps))
+
+
+def _silhouettes(rendering: Rendering, indices: Sequence[int | None]) -> Tensor:
+    return object_mask(rendering, [() if index is None else (index,) for index in indices])
+
+
+def _share(mask: Tensor) -> Tensor:
+    """How much of each picture [B, 1, H, W] the mask fills."""
+    return mask.mean(dim=(1, 2, 3))

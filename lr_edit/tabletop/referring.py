@@ -1,0 +1,193 @@
+"""Pictures with phrases and what each of them means there: what a region network learns from.
+
+Everything is a function of the index asked for, so that an interrupted training continues with the
+samples it would have seen. It knows no network.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lr_edit.images import from_uint8, luma
+from lr_edit.tabletop.cache import RenderedScenes
+from lr_edit.tabletop.judged import nearly_true
+from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
+from lr_edit.tabletop.pairs import RenderedPairs
+from lr_edit.tabletop.scene import Scene
+
+# How often each kind of phrase is tried.
+WEIGHTS = {
+    "noun": 1.0, "attribute": 3.0, "relation": 3.0, "ordinal": 1.5, "several": 3.0, "absent": 2.5,
+    "edit_prompt": 2.0, "edit_absent": 1.0,
+}  # fmt: skip
+# How often attributes, relations and ranks are to be needed to tell a thing from others.
+NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A picture uint8 [S, S, 3], P phrases, and their masks bool [P, S, S]; known: bool [P].
+
+    See `ReferringSamples` for what the masks are.
+    """
+
+    pixels: np.ndarray
+    phrases: list[Phrase]
+    objects: np.ndarray
+    change: np.ndarray
+    known: np.ndarray
+
+
+def mixed_phrases(
+    scene: Scene,
+    rng: random.Random,
+    count: int,
+    colours: bool = True,
+    first: tuple[Phrase, ...] = (),
+) -> list[Phrase]:
+    """`count` phrases of mixed kinds, see WEIGHTS, no two alike; `first` are the first of them.
+
+    Kinds that the scene does not admit give way to the others. Without colours there are no edit
+    prompts. Several phrases may mean the same thing.
+    """
+    found = {(phrase.text, phrase.reading): phrase for phrase in first}
+    weights = {kind: w for kind, w in WEIGHTS.items() if colours or kind not in EDIT_KINDS}
+    while len(found) < count:
+        (kind,) = rng.choices(tuple(weights), tuple(weights.values()))
+        needed = rng.random() < NEEDED.get(kind, 0)
+        phrase = referring(scene, rng, kind, needed=needed, colours=colours)
+        if phrase is None and needed:
+            phrase = referring(scene, rng, kind, colours=colours)
+        if phrase is not None:
+            found.setdefault((phrase.text, phrase.reading), phrase)
+        elif kind != "absent":  # something is always absent
+            del weights[kind]
+    return list(found.values())
+
+
+def selected(numbers: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
+    """bool [P, S, S]: where `numbers` [S, S] (0 = none, k = thing k-1) holds a phrase's targets."""
+    chosen = np.zeros((len(phrases), 256), dtype=bool)
+    for row, phrase in zip(chosen, phrases, strict=True):
+        row[[index + 1 for index in phrase.targets]] = True
+    return chosen[:, numbers]
+
+
+def ask_scene(
+    scenes: RenderedScenes, rng: random.Random, count: int, colours: bool = True
+) -> Asked:
+    """`count` phrases about a random scene."""
+    index = rng.randrange(len(scenes))
+    phrases = mixed_phrases(scenes.scene(index), rng, count, colours)
+    objects = selected(scenes.instances[index], phrases)
+    refer = np.array([phrase.reading == "refer" for phrase in phrases])
+    cast = selected(scenes.shadows[index], phrases) & refer[:, None, None]
+    return Asked(scenes.images[index], phrases, objects, objects | cast, np.ones(count, dtype=bool))
+
+
+def ask_pair(
+    pairs: RenderedPairs, rng: random.Random, count: int, colours: bool = True
+) -> Asked | None:
+    """`count` phrases about the source of a random pair; the first names the thing that is edited.
+
+    None where no phrase for it is found, as may happen without colours.
+    """
+    index = rng.randrange(len(pairs))
+    edit = pairs.edit(index)
+    assert edit.source_index is not None  # every pair replaces or removes a thing
+    first = phrase_for(edit.source, rng, edit.source_index, colours)
+    if first is None:
+        return None
+    phrases = mixed_phrases(edit.source, rng, count, colours, (first,))
+    objects = selected(pairs.instances[index], phrases)
+    change, known = np.zeros_like(objects), np.zeros(count, dtype=bool)
+    change[0], known[0] = pairs.change[index] > 0, True
+    return Asked(pairs.images[index], phrases, objects, change, known)
+
+
+def jittered(image: Tensor, rng: random.Random, most: float) -> Tensor:
+    """Brightness and contrast of [3, S, S] changed by up to `most` of themselves, hues kept."""
+    brightness, contrast = (1 + rng.uniform(-most, most) for _ in "ab")
+    bright = (image + 1) * brightness - 1
+    middle = bright.mean()
+    return ((bright - middle) * contrast + middle).clamp(-1, 1)
+
+
+class ReferringSamples(Dataset[dict[str, Any]]):
+    """Item k is one picture with P different phrases, a function of k and the scenes alone.
+
+    "image": float32 [3, S, S] in [-1, 1]. "phrases": P texts. "edit": bool [P], whether the text is
+    an edit prompt. "present": bool [P], False where the text fits nothing: its masks are empty.
+    "object": bool [P, S, S], the things meant. "change": bool [P, S, S], what an edit of them
+    changes, and "change_known": bool [P], False where "change" says nothing.
+
+    In a scene, `change` is what taking the things away would change: their silhouettes and the
+    shadows they cast. For an edit prompt it is the silhouettes, since what is recoloured keeps its
+    shadow. Both lack pixels that a rim covers in part. In a pair, the first phrase names the thing
+    that is replaced or removed, and `change` is the exact difference; of the other phrases none is
+    known.
+
+    length: how many items. phrases: P. pairs, pair_share: how many pictures come from edit pairs,
+    where there are any. gray_share: how many are gray; no colour is said there, and nothing asked
+    for by an edit prompt. jitter: the largest relative change of brightness and of contrast, with
+    which slight blur and noise come; 0 gives the pictures as they are. Nothing is flipped, since
+    phrases speak of left and right.
+    """
+
+    def __init__(
+        self,
+        scenes: RenderedScenes,
+        length: int,
+        phrases: int = 4,
+        pairs: RenderedPairs | None = None,
+        pair_share: float = 0.25,
+        gray_share: float = 0.2,
+        jitter: float = 0.12,
+    ) -> None:
+        self.scenes, self.length, self.phrases = scenes, length, phrases
+        self.pairs, self.pair_share = pairs, pair_share
+        self.gray_share, self.jitter = gray_share, jitter
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = random.Random(f"referring {index}")
+        gray = rng.random() < self.gray_share
+        asked = None
+        if self.pairs is not None and rng.random() < self.pair_share:
+            asked = ask_pair(self.pairs, rng, self.phrases, not gray)
+        if asked is None:
+            asked = ask_scene(self.scenes, rng, self.phrases, not gray)
+        return {
+            "image": self.picture(asked.pixels, rng, gray),
+            "phrases": [phrase.text for phrase in asked.phrases],
+            "edit": torch.tensor([phrase.reading == "edit" for phrase in asked.phrases]),
+            "present": torch.tensor([bool(phrase.targets) for phrase in asked.phrases]),
+            "object": torch.from_numpy(asked.objects),
+            "change": torch.from_numpy(asked.change),
+            "change_known": torch.from_numpy(asked.known),
+        }
+
+    def picture(self, pixels: np.ndarray, rng: random.Random, gray: bool) -> Tensor:
+        """uint8 [S, S, 3] as it is shown: float32 [3, S, S], jittered, gray if so wanted."""
+        image = from_uint8(torch.from_numpy(pixels.copy())[None])[0]
+        if self.jitter > 0:
+            image = nearly_true(jittered(image, rng, self.jitter), rng)
+        return luma(image[None])[0].repeat(3, 1, 1) if gray else image
+
+    @staticmethod
+    def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """A batch: tensors stacked to [B, …]; "phrases" a flat list of B * P texts, by picture."""
+        tensors = {
+            name: torch.stack([item[name] for item in items])
+            for name in items[0]
+            if name != "phrases"
+        }
+        return {**tensors, "phrases": [text for item in items for text in item["phrases"]]}

@@ -1,0 +1,180 @@
+"""The recipe of the tabletop DINO: a vision transformer that learns from crops without labels."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from lr_edit.backbones.base import freeze
+from lr_edit.backbones.dino import load_dino
+from lr_edit.backbones.folders import located
+from lr_edit.backbones.pretrained import quiet
+from lr_edit.training.losses import across_views, cosine_path, sharpened, soft_cross_entropy
+from lr_edit.training.neighbours import neighbour_labels
+from lr_edit.training.recipe import Recipe, Schedule, training_share
+
+STUDENT_TEMPERATURE, TEACHER_TEMPERATURES, WARM_SHARE = 0.1, (0.04, 0.07), 0.3
+CENTRE_MOMENTUM = 0.9
+
+
+class Projection(nn.Module):
+    """DINO's head: an MLP, then cosines with prototypes (Caron et al., 2021, sec. 3.1)."""
+
+    def __init__(self, width: int, hidden: int, bottleneck: int, prototypes: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+            nn.Linear(hidden, bottleneck),
+        )  # fmt: skip
+        self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Cosines float32 [..., K] of tokens [..., C]."""
+        points = normalize(self.mlp(tokens).float(), dim=-1)
+        # In bfloat16 a cosine's last digit, over the temperature, would be a tenth.
+        with torch.autocast(points.device.type, enabled=False):
+            return points @ normalize(self.prototypes.float(), dim=-1).T
+
+
+def random_patches(images: int, patches: int, generator: torch.Generator) -> Tensor:
+    """bool [images, patches]: nothing for half of the images, else a tenth to a half at random.
+
+    As iBOT masks (Zhou et al., 2022, sec. 4.1), without blocks.
+    """
+    device = generator.device
+    share = 0.1 + 0.4 * torch.rand(images, 1, generator=generator, device=device)
+    chosen = torch.rand(images, 1, generator=generator, device=device) < 0.5
+    draw = torch.rand(images, patches, generator=generator, device=device)
+    return (draw < share) & chosen
+
+
+class DinoRecipe(Recipe):
+    """A student matches, crop by crop, what its own moving average says of the other crops.
+
+    Class tokens as DINO (Caron et al., 2021), hidden patches as iBOT (Zhou et al., 2022), one head
+    for both. The average, the teacher, is what is kept.
+
+    width, layers, heads: of the transformer; side, patch: of its pictures. prototypes: what crops
+    are told apart by. patch_weight: of iBOT's part of the loss. momentum: the teacher's at the
+    start; it rises to one. frozen: steps for which the prototypes stay. start: a folder to go on
+    from, with a new head.
+    """
+
+    def __init__(
+        self,
+        width: int = 128,
+        layers: int = 5,
+        heads: int = 4,
+        side: int = 64,
+        patch: int = 8,
+        prototypes: int = 1024,
+        patch_weight: float = 1.0,
+        momentum: float = 0.99,
+        frozen: int = 200,
+        start: str = "",
+        schedule: Schedule = Schedule(learning_rate=5e-4, warmup=300, weight_decay=0.05),
+        output: str = "",
+    ) -> None:
+        super().__init__(schedule, output)
+        self.save_hyperparameters()
+        from transformers import ViTConfig, ViTModel
+
+        config = ViTConfig(
+            image_size=side, patch_size=patch, hidden_size=width, num_hidden_layers=layers,
+            num_attention_heads=heads, intermediate_size=4 * width,
+        )  # fmt: skip
+        self.network = (
+            load_dino(located(start)) if start else ViTModel(config, add_pooling_layer=False)
+        )
+        # A few dozen tokens: plain products take half the time of fused attention on a CPU.
+        self.network.set_attn_implementation("eager")
+        width = self.network.config.hidden_size
+        self.student: Any = deepcopy(self.network)
+        self.student.embeddings.mask_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.student_head = Projection(width, 2 * width, width // 2, prototypes)
+        self.teacher_head = deepcopy(self.student_head)
+        freeze(self.network)
+        freeze(self.teacher_head)
+        self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
+        self.centres: Tensor  # of class tokens and of patches
+        self.register_buffer("centres", torch.zeros(2, prototypes))
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        large, small = batch["global"].flatten(0, 1), batch["local"].flatten(0, 1)
+        count = len(batch["global"])
+        hidden = random_patches(len(large), self.patches, self.generator())
+        seen = self.student(large, bool_masked_pos=hidden).last_hidden_state
+        part = self.student(small, interpolate_pos_encoding=True).last_hidden_state
+        first = [x[:, 0].unflatten(0, (count, -1)) for x in (seen, part)]
+        student = self.student_head(torch.cat(first, 1)) / STUDENT_TEMPERATURE
+        classes, patches = self.targets(large, hidden)
+        loss = across_views(student, classes.unflatten(0, (count, -1)))
+        guess = self.student_head(seen[:, 1:][hidden]) / STUDENT_TEMPERATURE
+        filled = soft_cross_entropy(guess, patches).sum() / max(1, len(guess))
+        self.log("classes", loss.detach())
+        self.log("patches", filled.detach())
+        return self.log_loss(loss + self.patch_weight * filled)
+
+    @torch.no_grad()
+    def targets(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's word on class tokens [N, K] and on the patches chosen by `hidden` [n, K].
+
+        The centres move on with what it says.
+        """
+        states = self.network(images).last_hidden_state
+        logits = self.teacher_head(states[:, 0]), self.teacher_head(states[:, 1:][hidden])
+        low, high = TEACHER_TEMPERATURES
+        warm = min(1.0, training_share(self.trainer) / WARM_SHARE)
+        temperature = low + (high - low) * warm
+        both = [sharpened(x, c, temperature) for x, c in zip(logits, self.centres, strict=True)]
+        for centre, values in zip(self.centres, logits, strict=True):
+            if len(values):
+                mean = self.trainer.strategy.reduce(values.mean(0), reduce_op="mean")
+                centre.lerp_(mean, 1 - CENTRE_MOMENTUM)
+        return both[0], both[1]
+
+    @property
+    def patches(self) -> int:
+        """How many patches a large crop has."""
+        return self.network.embeddings.patch_embeddings.num_patches
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.global_step < self.frozen:
+            self.student_head.prototypes.grad = None
+
+    @torch.no_grad()
+    def on_train_batch_end(self, *_: Any) -> None:
+        """The teacher follows the student (Caron et al., 2021, sec. 3.1)."""
+        rest = 1 - cosine_path(self.momentum, 1.0, training_share(self.trainer))
+        pairs = ((self.network, self.student), (self.teacher_head, self.student_head))
+        for teacher, student in pairs:
+            newest = dict(student.named_parameters())
+            for name, value in teacher.named_parameters():
+                value.lerp_(newest[name], rest)
+
+    def on_validation_epoch_start(self) -> None:
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        features = self.network(batch["plain"]).last_hidden_state[:, 1:].mean(1)
+        self.seen.append((features, batch["noun"], batch["scene"]))
+
+    def on_validation_epoch_end(self) -> None:
+        features, nouns, scenes = (torch.cat(values) for values in zip(*self.seen, strict=True))
+        same = scenes[:, None] == scenes
+        right = neighbour_labels(features, features, nouns, same) == nouns
+        self.log("val_knn", right.float().mean(), prog_bar=True)
+
+    def export(self, folder: Path) -> None:
+        """A transformers folder as facebook/dino-vits16 is one: a ViTModel and its processor."""
+        from transformers import ViTImageProcessor
+
+        side = self.network.config.image_size
+        with quiet():
+            deepcopy(self.network).half().cpu().save_pretrained(folder)
+        ViTImageProcessor(
+            size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        ).save_pretrained(folder)

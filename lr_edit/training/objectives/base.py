@@ -1,0 +1,40 @@
+"""What a region network can be taught by: a batch of pictures and phrases → named loss terms."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lr_edit.regions.features import FrozenFeatures
+from lr_edit.regions.network import Proposals, RegionNetwork
+
+Batch = dict[str, Any]
+"""image [B, 3, S, S]; phrases: B·P texts, picture by picture; edit, present, change_known: bool
+[B, P]; object, change: bool [B, P, S, S]. Objectives that see no masks ignore the latter."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The network that learns and the frozen features that it reads."""
+
+    network: RegionNetwork
+    features: FrozenFeatures
+
+    def answers(self, batch: Batch) -> Proposals:
+        """The proposals of every phrase of a batch, picture by picture."""
+        images = batch["image"]
+        words, known = self.features.tokens(batch["phrases"])
+        maps = self.features.maps(images)
+        return self.network(images, maps, words, known, batch["edit"].flatten())
+
+
+class Objective(ABC):
+    """One way to learn."""
+
+    @abstractmethod
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The loss terms by name, each a scalar with its weight applied; their sum is minimised."""

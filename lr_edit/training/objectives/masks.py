@@ -1,0 +1,90 @@
+"""Learning with masks: the best of K proposals is drawn to the truth, and they learn to rank.
+
+As SAM (Kirillov et al., 2023, sec. 3 and app. A): only the best proposal is corrected, so that the
+others are free to be other readings.
+"""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lr_edit.regions.network import Proposals
+from lr_edit.training.objectives.base import Batch, Learner, Objective
+
+
+class MaskObjective(Objective):
+    """BCE + Dice on the best of K, score and presence supervised.
+
+    mask, dice: weights of the two mask terms, the edit mask's counting `change` times as much.
+    rest: share of the same loss that all the other proposals get, so that none dies. score,
+    presence: weights of their cross-entropies.
+    """
+
+    def __init__(
+        self,
+        mask: float = 5.0,
+        dice: float = 2.0,
+        change: float = 0.5,
+        rest: float = 0.05,
+        score: float = 0.5,
+        presence: float = 1.0,
+    ) -> None:
+        self.mask, self.dice, self.change, self.rest = mask, dice, change, rest
+        self.score, self.presence = score, presence
+
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        found = learner.answers(batch)
+        # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
+        y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
+        thing, change = (
+            batch[k].flatten(0, 1)[:, y::2, x::2].float() for k in ("object", "change")
+        )
+        found = replace(
+            found, thing=found.thing[..., y::2, x::2], change=found.change[..., y::2, x::2]
+        )
+        present = batch["present"].flatten()
+        known = (batch["change_known"].flatten() & present).float()
+        bce, dice = mask_errors(found.thing, thing)
+        change_bce, change_dice = mask_errors(found.change, change)
+        own = self.mask * bce + self.dice * dice
+        along = self.change * (self.mask * change_bce + self.dice * change_dice) * known[:, None]
+        best = own.detach().argmin(1, keepdim=True)
+        count = present.sum().clamp_min(1)
+        total = own + along
+        chosen = total.gather(1, best)[:, 0] + self.rest * total.mean(1)
+        target = fitness(found, thing)
+        ranking = F.binary_cross_entropy_with_logits(found.score.float(), target, reduction="none")
+        presence = F.binary_cross_entropy_with_logits(found.presence.float(), present.float())
+        return {
+            "masks": (chosen * present).sum() / count,
+            "score": self.score * (ranking.mean(1) * present).sum() / count,
+            "presence": self.presence * presence,
+        }
+
+
+def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and Dice error [P, K] of logits [P, K, S, S] against truth [P, S, S].
+
+    The cross-entropy is a mean over pixels, of which a thing fills few: it is scaled so that thing
+    and surroundings weigh alike on average over the usual sizes.
+    """
+    logits = logits.float()
+    target = truth[:, None].expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((2, 3))
+    inside = logits.sigmoid()
+    both = (inside * target).sum((2, 3))
+    dice = 1 - (2 * both + 1) / (inside.sum((2, 3)) + target.sum((2, 3)) + 1)
+    return bce, dice
+
+
+@torch.no_grad()
+def fitness(found: Proposals, truth: Tensor) -> Tensor:
+    """What a score should be [P, K]: 0 for an IoU up to .25, 1 from .75 on, so that it comes close
+    to the chance of being right (IoU ≥ .5) and still ranks."""
+    drawn, target = found.thing > 0, truth[:, None] > 0.5
+    union = (drawn | target).sum((2, 3)).clamp_min(1)
+    return (((drawn & target).sum((2, 3)) / union - 0.25) / 0.5).clamp(0, 1)

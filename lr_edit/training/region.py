@@ -1,0 +1,77 @@
+"""The recipe of the region network; how it learns is an objective, chosen by class path."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lr_edit.regions.features import FrozenFeatures
+from lr_edit.regions.network import RegionNetwork
+from lr_edit.training.objectives.base import Learner, Objective
+from lr_edit.training.recipe import Recipe, Schedule, plain_attention
+
+
+class RegionRecipe(Recipe):
+    """A RegionNetwork on frozen features, taught by an objective.
+
+    network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from.
+    The frozen networks are no part of checkpoints.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        features: FrozenFeatures,
+        network: dict[str, Any] | None = None,
+        start: str = "",
+        schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, decay=0.6),
+        output: str = "",
+    ) -> None:
+        super().__init__(schedule, output)
+        self.save_hyperparameters(ignore=["objective", "features"])
+        self.frozen, self.objective = [features], objective
+        if start:
+            from lr_edit.regions.learned import load_region_network
+
+            self.network = load_region_network(start).train().requires_grad_(True)
+        else:
+            self.network = RegionNetwork(
+                features.channels, features.words.token_channels, features.identities,
+                **(network or {}),
+            )  # fmt: skip
+
+    @property
+    def learner(self) -> Learner:
+        """The network with what it reads."""
+        return Learner(self.network, self.frozen[0])
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        with plain_attention(self.device):
+            terms = self.objective.terms(self.learner, batch, self.generator())
+        for name, value in terms.items():
+            self.log(f"loss_{name}", value.detach())
+        return self.log_loss(torch.stack(list(terms.values())).sum())
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        found = self.learner.answers(batch)
+        present = batch["present"].flatten()
+        truth = batch["object"].flatten(0, 1)
+        best = found.score.argmax(1)
+        rows = torch.arange(len(best), device=best.device)
+        drawn = found.thing[rows, best] > 0
+        overlap = (drawn & truth).sum((1, 2)) / (drawn | truth).sum((1, 2)).clamp_min(1)
+        right = (found.presence > 0) == present
+        count = int(present.sum())
+        if count:
+            self.log("val_miou", overlap[present].mean(), prog_bar=True, batch_size=count)
+            self.log("val_target", right[present].float().mean(), batch_size=count)
+        if count < len(present):
+            absent = right[~present].float().mean()
+            self.log("val_absent", absent, prog_bar=True, batch_size=len(present) - count)
+
+    def export(self, folder: Path) -> None:
+        """What RegionNetwork.from_pretrained loads, float16."""
+        from copy import deepcopy
+
+        deepcopy(self.network).half().save_pretrained(folder)

@@ -1,0 +1,156 @@
+"""The region network: what it may depend on, what it keeps, and that every part of it learns."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from region_fakes import SIDE, batch, features, network
+
+from lr_edit.errors import UserError
+from lr_edit.regions.learned import LearnedProposer, load_region_network, pieces
+from lr_edit.regions.network import RegionNetwork, Seen
+from lr_edit.regions.sharpen import sharpen
+from lr_edit.training.objectives.base import Learner, Objective
+from lr_edit.training.objectives.masks import MaskObjective, fitness, mask_errors
+
+
+def picture(height: int = SIDE, width: int = SIDE, seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_padding_of_other_phrases_changes_nothing() -> None:
+    net, frozen, image = network().eval(), features(), picture()
+    seen = net.look(image, frozen.maps(image))
+
+    def masks(*phrases: str) -> torch.Tensor:
+        words, known = frozen.tokens(phrases)
+        edit = torch.zeros(len(phrases), dtype=torch.bool)
+        several = Seen(
+            seen.cells.repeat(len(phrases), 1, 1),
+            tuple(d.repeat(len(phrases), 1, 1, 1) for d in seen.details),
+        )
+        return net.read(several, words, known, edit).thing[0]
+
+    torch.testing.assert_close(masks("a cat"), masks("a cat", "a much longer phrase"))
+
+
+def test_a_batch_of_pictures_gives_what_each_gives_alone() -> None:
+    learner = Learner(network().eval(), features())
+    both = batch(2, 2)
+    found = learner.answers(both)
+    second = {k: v[2:] if k == "phrases" else v[1:] for k, v in both.items()}
+    torch.testing.assert_close(learner.answers(second).thing, found.thing[2:], atol=1e-5, rtol=1e-4)
+
+
+def test_words_and_reading_change_the_answer() -> None:
+    proposer, image = LearnedProposer(network(), features()), picture()
+    masks = [
+        proposer.propose(image, "a cat").mask,
+        proposer.propose(image, "a dog").mask,
+        proposer.propose(image, "a cat", "edit").mask,
+    ]
+    assert not torch.equal(masks[0], masks[1]) and not torch.equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("objective", [MaskObjective()])
+def test_every_parameter_learns_and_the_loss_falls(objective: Objective) -> None:
+    learner, example = Learner(network(), features()), batch()
+    optimiser = torch.optim.Adam(learner.network.parameters(), lr=3e-3)
+    losses = []
+    for step in range(25):
+        terms = objective.terms(learner, example, torch.Generator().manual_seed(0))
+        loss = torch.stack(list(terms.values())).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        if step == 0:
+            for name, parameter in learner.network.named_parameters():
+                assert parameter.grad is not None, name
+                assert torch.isfinite(parameter.grad).all(), name
+                if not name.startswith("readings"):
+                    assert parameter.grad.abs().sum() > 0, name
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_every_term_moves_the_weights() -> None:
+    for name in ("masks", "score", "presence"):
+        learner = Learner(network(), features())
+        MaskObjective().terms(learner, batch(), torch.Generator())[name].backward()
+        gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
+        assert sum(float(g.abs().sum()) for g in gradients) > 0, name
+
+
+def test_mask_errors_are_least_for_the_truth() -> None:
+    truth = torch.zeros(1, 8, 8)
+    truth[:, 2:5, 2:6] = 1
+    logits = torch.stack((20 * (2 * truth - 1), 0 * truth, 20 * (1 - 2 * truth)), 1)
+    bce, dice = mask_errors(logits, truth)
+    assert bce[0, 0] < 1e-6 and dice[0, 0] < 0.01
+    assert bce[0, 0] < bce[0, 1] < bce[0, 2] and dice[0, 0] < dice[0, 1] < dice[0, 2]
+
+
+def test_scores_are_taught_to_be_the_fit() -> None:
+    learner, example = Learner(network(), features()), batch()
+    found = learner.answers(example)
+    truth = example["object"].flatten(0, 1).float()  # type: ignore[attr-defined]
+    targets = fitness(found, truth)
+    assert targets.shape == found.score.shape and targets.min() >= 0 and targets.max() <= 1
+
+
+def test_weights_survive_a_folder(tmp_path: Path) -> None:
+    net = network()
+    net.save_pretrained(tmp_path)
+    again = load_region_network(tmp_path)
+    assert again.backbones == ("colours",)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value)
+    assert "license" in (tmp_path / "README.md").read_text() or (tmp_path / "README.md").exists()
+
+
+def test_other_backbones_are_refused_by_name() -> None:
+    net = RegionNetwork([3], 6, ("dino small",), width=16, heads=2, side=SIDE, grid=4)
+    with pytest.raises(UserError, match=r"dino small.*colours"):
+        LearnedProposer(net, features())
+
+
+def test_a_picture_is_looked_at_once() -> None:
+    frozen = features()
+    proposer, image = LearnedProposer(network(), frozen), picture()
+    first = proposer.propose(image, "a cat")
+    proposer.propose(image, "a dog")
+    again = proposer.propose(image, "a cat")
+    assert frozen.pictures[0].calls == 1  # type: ignore[attr-defined]
+    torch.testing.assert_close(first.mask, again.mask)
+    proposer.propose(picture(seed=1), "a cat")
+    assert frozen.pictures[0].calls == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", [(SIDE, SIDE), (70, 45), (9, 200), (1, 1)])
+def test_masks_have_the_size_of_the_picture(size: tuple[int, int]) -> None:
+    region = LearnedProposer(network(), features()).propose(picture(*size), "a cat")
+    for mask in (region.mask, region.change, *(one.mask for one in region.alternatives)):
+        assert mask is not None and tuple(mask.shape) == (1, 1, *size)
+        assert mask.min() >= 0 and mask.max() <= 1
+    assert (region.change >= region.mask).all()
+    scores = [one.score for one in region.alternatives]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_pieces_of_a_mask_are_found_from_left_to_right() -> None:
+    mask = torch.zeros(10, 20)
+    mask[2:5, 12:18], mask[4:9, 1:5], mask[0, 9] = 1, 0.9, 1
+    left, right = pieces(mask, 0.1)
+    assert left[:, 10:].sum() == 0 and right[:, :10].sum() == 0
+    torch.testing.assert_close(left + right, mask * (torch.arange(20) != 9))
+    assert pieces(left, 0.1) == []
+
+
+def test_a_mask_is_drawn_to_the_edges_of_a_larger_picture() -> None:
+    image = -torch.ones(1, 3, 64, 64)
+    image[..., 22:42] = 1
+    coarse = torch.full((1, 1, 8, 8), -6.0)
+    coarse[..., 3:5] = 6  # columns 24 to 40 of the picture: two short on either side
+    truth = (image[:, :1] > 0).float()
+    plain = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear").sigmoid()
+    assert (sharpen(coarse, image) - truth).abs().mean() < 0.5 * (plain - truth).abs().mean()
