@@ -115,4 +115,4 @@ def _not_found(case: Case, seconds: float) -> Edited:
 
 def _found(region: Region) -> RegionProposer:
     """What proposes a region that is known already."""
-    return MaskProposer(region.mask)
+    return MaskProposer(region.to_edit)

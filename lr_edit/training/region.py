@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from lr_edit.regions.features import FrozenFeatures
+from lr_edit.regions.learned import LearnedProposer, load_region_network
 from lr_edit.regions.network import RegionNetwork
+from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule, plain_attention
 
@@ -16,7 +18,8 @@ class RegionRecipe(Recipe):
     """A RegionNetwork on frozen features, taught by an objective.
 
     network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from.
-    The frozen networks are no part of checkpoints.
+    shipped: what `test` and `predict` ask when no --ckpt_path is given. comparison: what `test`
+    measures. The frozen networks are no part of checkpoints.
     """
 
     def __init__(
@@ -26,14 +29,15 @@ class RegionRecipe(Recipe):
         network: dict[str, Any] | None = None,
         start: str = "",
         schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, decay=0.6),
+        shipped: str = "lr_edit/tabletop/weights/region",
+        comparison: Comparison = Comparison(),
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
         self.save_hyperparameters(ignore=["objective", "features"])
+        self.shipped, self.comparison, self.start = shipped, comparison, start
         self.frozen, self.objective = [features], objective
         if start:
-            from lr_edit.regions.learned import load_region_network
-
             self.network = load_region_network(start).train().requires_grad_(True)
         else:
             self.network = RegionNetwork(
@@ -69,6 +73,16 @@ class RegionRecipe(Recipe):
         if count < len(present):
             absent = right[~present].float().mean()
             self.log("val_absent", absent, prog_bar=True, batch_size=len(present) - count)
+
+    def setup(self, stage: str) -> None:
+        if stage in ("test", "predict") and not (self.trainer.ckpt_path or self.start):
+            self.network = load_region_network(self.shipped)
+
+    test_step = validation_step
+
+    def on_test_end(self) -> None:
+        proposer = LearnedProposer(self.network, self.frozen[0])
+        compare(self.comparison, proposer, str(self.device))
 
     def export(self, folder: Path) -> None:
         """What RegionNetwork.from_pretrained loads, float16."""
