@@ -56,6 +56,7 @@ def batch(pictures: int = 2, phrases: int = 3, seed: int = 0) -> dict[str, objec
     return {
         "image": torch.rand(pictures, 3, SIDE, SIDE, generator=generator) * 2 - 1,
         "phrases": [f"thing {b} {p}" for b in range(pictures) for p in range(phrases)],
+        "prompts": [f"a blue thing {p}" for _ in range(pictures) for p in range(phrases)],
         "edit": torch.zeros(pictures, phrases, dtype=torch.bool),
         "object": things,
         "change": things,

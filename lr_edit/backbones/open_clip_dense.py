@@ -42,6 +42,11 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
         rows = self._side // patch
         self._positions = resized_positions(visual.positional_embedding, visual.grid_size, rows)
 
+    @property
+    def encoder(self) -> OpenClipEncoder:
+        """The encoder whose model this is."""
+        return self._encoder
+
     def patch_features(self, images: Tensor) -> tuple[Tensor, ...]:
         """One map [B, C, side / patch, side / patch] a layer; it runs no further than the last."""
         visual, rows = self._visual, self._side // self._patch

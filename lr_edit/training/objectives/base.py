@@ -1,6 +1,7 @@
 """What a region network can be taught by: a batch of pictures and phrases → named loss terms."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +23,13 @@ class Learner:
     network: RegionNetwork
     features: FrozenFeatures
 
-    def answers(self, batch: Batch) -> Proposals:
-        """The proposals of every phrase of a batch, picture by picture."""
+    def answers(self, batch: Batch, maps: Sequence[Tensor] | None = None) -> Proposals:
+        """The proposals of every phrase of a batch, picture by picture; maps: its features, where
+        they are known already."""
         images = batch["image"]
         words, known = self.features.tokens(batch["phrases"])
-        maps = self.features.maps(images)
+        words, known = words.to(images.device), known.to(images.device)
+        maps = self.features.maps(images) if maps is None else maps
         return self.network(images, maps, words, known, batch["edit"].flatten())
 
 

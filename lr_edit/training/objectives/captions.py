@@ -1,0 +1,138 @@
+"""Learning from captions only: pictures and phrases that are true of them, and never a mask.
+
+As TCL (Cha et al., 2023) and CLIP-DINOiser (Wysoczańska et al., 2024) do it: what a mask leaves of
+the picture must say the phrase to CLIP, and phrases of other pictures must get no area.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lr_edit.backbones.base import ImageTextEncoder
+from lr_edit.guidance.augment import square_window, warp
+from lr_edit.regions.network import Proposals
+from lr_edit.training.objectives.base import Batch, Learner, Objective
+
+
+class CaptionObjective(Objective):
+    """Region–text contrast, absence of foreign phrases, a range of areas, and smoothness.
+
+    clip: judges what a mask leaves; frozen. contrast, absent, area, affinity, variation: weights of
+    the terms. least, most: the range of areas, as shares of the picture, that costs nothing.
+    temperature: of the contrast. alike: phrases with a cosine above this are not held against each
+    other. side: of the views that CLIP gets.
+    """
+
+    def __init__(
+        self,
+        clip: ImageTextEncoder,
+        contrast: float = 1.0,
+        absent: float = 0.5,
+        area: float = 5.0,
+        affinity: float = 1.0,
+        variation: float = 0.2,
+        least: float = 0.01,
+        most: float = 0.12,
+        temperature: float = 0.07,
+        alike: float = 0.85,
+        side: int = 64,
+    ) -> None:
+        self.clip, self.contrast, self.absent, self.area = clip, contrast, absent, area
+        self.affinity, self.variation = affinity, variation
+        self.least, self.most, self.temperature = least, most, temperature
+        self.alike, self.side = alike, side
+
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        maps = learner.features.maps(batch["image"])
+        own, foreign = (learner.answers({**batch, "phrases": p}, maps) for p in self.pairs(batch))
+        texts = self.clip.encode_text(batch["phrases"]).to(batch["image"].device)
+        count = batch["edit"].shape[1]
+        wrong = foreign_to(texts, count, self.alike)
+        mask, strange = mixture(own), mixture(foreign)
+        images = batch["image"].repeat_interleave(count, 0)
+        shown = warp(images * mask, square_window(mask.detach(), 1.3)[:, None], self.side)[:, 0]
+        seen = self.clip.encode_image(shown)
+        areas = mask.mean((1, 2, 3))
+        return {
+            "contrast": self.contrast * contrast(seen, texts, self.alike, self.temperature),
+            "absent": self.absent * absence(own, foreign, strange, wrong),
+            "area": self.area * out_of_range(areas, self.least, self.most).mean(),
+            "affinity": self.affinity
+            * unlike_neighbours(mask, maps[-1].repeat_interleave(count, 0)),
+            "variation": self.variation * total_variation(mask),
+            "change": follow(own, mask),
+        }
+
+    def pairs(self, batch: Batch) -> tuple[list[str], list[str]]:
+        """The phrases, and those of the picture before in their place."""
+        said, count = batch["phrases"], batch["edit"].shape[1]
+        return said, said[-count:] + said[:-count]
+
+
+def mixture(found: Proposals) -> Tensor:
+    """One soft mask [P, 1, S, S] of K proposals, each weighed by its score."""
+    weight = found.score.float().softmax(1)[:, :, None, None]
+    return (weight * found.thing.float().sigmoid()).sum(1, keepdim=True)
+
+
+def contrast(seen: Tensor, texts: Tensor, alike: float, temperature: float) -> Tensor:
+    """Symmetric InfoNCE of N views [N, D] and their texts [N, D], both of unit length.
+
+    Texts whose cosine is above `alike` may be true of each other's views and are left out.
+    """
+    same = (texts @ texts.T > alike) & ~torch.eye(len(texts), dtype=torch.bool, device=texts.device)
+    logits = (seen.float() @ texts.float().T / temperature).masked_fill(same, -1e4)
+    target = torch.arange(len(texts), device=texts.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def foreign_to(texts: Tensor, count: int, alike: float) -> Tensor:
+    """bool [N]: whether phrase n of the picture before is unlike every phrase of this picture.
+
+    texts: [N, D], `count` phrases a picture.
+    """
+    own = texts.unflatten(0, (-1, count))
+    cosines = torch.einsum("bpd,bqd->bpq", own.roll(1, 0), own)
+    return (cosines.amax(2) < alike).flatten()
+
+
+def absence(own: Proposals, foreign: Proposals, strange: Tensor, wrong: Tensor) -> Tensor:
+    """Presence for the own phrases, none and no area for those that are `wrong` here."""
+    there = F.softplus(-own.presence.float()).mean()
+    count = wrong.sum().clamp_min(1)
+    gone = (F.softplus(foreign.presence.float()) * wrong).sum() / count
+    return there + gone + (strange.mean((1, 2, 3)) * wrong).sum() / count
+
+
+def out_of_range(areas: Tensor, least: float, most: float) -> Tensor:
+    """By how much areas [P] miss the range, as shares of the picture."""
+    return F.relu(least - areas) + F.relu(areas - most)
+
+
+def unlike_neighbours(mask: Tensor, features: Tensor) -> Tensor:
+    """Squared differences of a mask [P, 1, S, S] between neighbouring cells of features [P, C, h,
+    w], weighed by how alike these are: CLIP-DINOiser's affinity as a loss."""
+    cells = F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
+    unit = F.normalize(features.float(), dim=1)
+    total = mask.new_zeros(())
+    for axis in (2, 3):
+        first, second = (
+            unit.narrow(axis, 0, unit.shape[axis] - 1),
+            unit.narrow(axis, 1, unit.shape[axis] - 1),
+        )
+        alike = F.relu((first * second).sum(1, keepdim=True)) ** 4
+        total = total + (alike * cells.diff(dim=axis).square()).mean()
+    return total
+
+
+def total_variation(mask: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels."""
+    return mask.diff(dim=2).abs().mean() + mask.diff(dim=3).abs().mean()
+
+
+def follow(found: Proposals, mask: Tensor) -> Tensor:
+    """The edit masks learn the mask itself: captions tell nothing of shadows."""
+    target = mask.detach().expand_as(found.change)
+    return F.binary_cross_entropy_with_logits(found.change.float(), target)
