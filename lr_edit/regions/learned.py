@@ -61,6 +61,7 @@ class LearnedProposer(RegionProposer):
         """The region that the proposals of one phrase mean."""
         presence = float(found.presence.sigmoid())
         scores = found.score[0].sigmoid()
+        scores = presence * scores
         order = scores.argsort(descending=True, stable=True).tolist()
         masks, changes = sharpen(found.thing, image)[0], sharpen(found.change, image)[0]
         ranked = [Alternative(masks[k][None, None], float(scores[k]), "proposal") for k in order]
@@ -71,7 +72,7 @@ class LearnedProposer(RegionProposer):
         return Region(
             mask=masks[best][None, None],
             alternatives=tuple(sorted(ranked, key=lambda one: -one.score)),
-            confidence=presence * float(scores[best]) if present else presence,
+            confidence=float(scores[best]) if present else presence,
             present=present,
             change=torch.maximum(masks[best], changes[best])[None, None],
         )

@@ -1,0 +1,159 @@
+"""Learnable Regions on one picture (Lin et al., CVPR 2024): regions learned by the edits they give.
+
+Anchor points come from DINO's attention; the region around each is trained on this picture and
+prompt alone. The released code lost every gradient on that way: shape "random" is what it does.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from lr_edit.backbones.base import Diffusion
+from lr_edit.backbones.dino import DinoEncoder
+from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.errors import UserError
+from lr_edit.instruction import Reading
+from lr_edit.regions.anchors import anchor_points
+from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_loss
+from lr_edit.regions.region import Alternative, Region, RegionProposer, checked_phrase
+from lr_edit.regions.rehearsal import rehearse
+from lr_edit.regions.shapes import BoxSizes, FreeMasks, RandomSizes, Shape
+
+ShapeName = Literal["boxes", "masks", "random"]
+CAPTION = "a picture"
+"""What the source is called, since nobody says: the directional loss needs a caption."""
+
+
+@dataclass(frozen=True)
+class PerImageOptions:
+    """The published recipe.
+
+    Attributes:
+        shape: "boxes" as published, "masks" with a mask head instead, "random": sizes as the
+            released code has them, at random and without learning.
+        anchors: how many points.
+        halves: half the side of each box, as a share of the picture (cells of 32, as published).
+        iterations: optimiser steps on the picture.
+        learning_rate: of Adam.
+        heat: temperature of the Gumbel-softmax.
+        share: of the noise schedule that the source is noised by before an edit.
+        finalists: how many edits, the best by text, the ranking chooses from.
+        seed: of all noise.
+    """
+
+    shape: ShapeName = "boxes"
+    anchors: int = 9
+    halves: tuple[float, ...] = (4 / 32, 6 / 32, 8 / 32, 10 / 32, 12 / 32, 14 / 32)
+    iterations: int = 10
+    learning_rate: float = 5e-3
+    heat: float = 1.0
+    share: float = 0.7
+    finalists: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shape not in get_args(ShapeName):
+            names = ", ".join(get_args(ShapeName))
+            raise UserError(f"shape is {self.shape!r}: give one of {names}")
+
+
+class PerImageProposer(RegionProposer):
+    """Regions that are learned on the picture that is asked about.
+
+    The phrase is taken as the editing prompt whatever its reading: the method knows no other. clip:
+    judges the edits. dino: anchors and features. diffusion: edits. curve: losses of the last one.
+    """
+
+    def __init__(
+        self,
+        clip: OpenClipDense,
+        dino: DinoEncoder,
+        diffusion: Diffusion,
+        options: PerImageOptions | None = None,
+    ) -> None:
+        self.clip, self.dino, self.diffusion = clip, dino, diffusion
+        self.options = options or PerImageOptions()
+        self.curve: list[float] = []
+
+    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+        """The region whose edit ranks best; the others, best first, are alternatives."""
+        prompt = checked_phrase(phrase)
+        generator = torch.Generator(image.device).manual_seed(self.options.seed)
+        shape = self.shape(image)
+        with torch.enable_grad():
+            self.learn(shape, image, prompt, generator)
+        with torch.no_grad():
+            return self.ranked(image, prompt, shape.final(), generator)
+
+    def shape(self, image: Tensor) -> Shape:
+        """Fresh regions around the anchor points of image [1, 3, H, W]."""
+        options, halves = self.options, torch.tensor(self.options.halves)
+        with torch.no_grad():
+            attention = self.dino.attention(image)[0].mean(0)
+            features = self.dino.patch_features(image)[-1]
+        reach = float(halves.max())
+        points = anchor_points(attention, options.anchors, reach)
+        size = (image.shape[-2], image.shape[-1])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            if options.shape == "masks":
+                return FreeMasks(features, points, reach, size).to(image.device)
+            kind = BoxSizes if options.shape == "boxes" else RandomSizes
+            return kind(features, points, halves, size, options.heat).to(image.device)
+
+    def learn(self, shape: Shape, image: Tensor, prompt: str, generator: torch.Generator) -> None:
+        """Trains the regions on the three losses of the edits that they give."""
+        self.curve = []
+        if isinstance(shape, RandomSizes):
+            return
+        optimiser = torch.optim.Adam(shape.parameters(), lr=self.options.learning_rate)
+        for _ in range(self.options.iterations):
+            loss = self.loss(image, prompt, shape.draw(generator), generator)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            self.curve.append(float(loss.detach()))
+
+    def edited(
+        self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """The picture once for every mask [A, 1, H, W], that region repainted."""
+        count, side = len(masks), self.diffusion.size
+        noise = torch.randn(count, 3, side, side, generator=generator, device=image.device)
+        condition = self.diffusion.embed([prompt]).expand(count, -1, -1)
+        pictures = image.expand(count, -1, -1, -1)
+        return rehearse(self.diffusion, pictures, masks, condition, noise, self.options.share)
+
+    def loss(self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator) -> Tensor:
+        """Text, direction and structure, weighted 1, 1, 1 as published; mean over the regions."""
+        edited = self.edited(image, prompt, masks, generator)
+        encoder = self.clip.encoder
+        with torch.no_grad():
+            source, tokens = encoder.encode_image(image), self.clip.patch_features(image)[-1]
+            wanted, said = encoder.encode_text([prompt, CAPTION]).split(1)
+        embedded = encoder.encode_image(edited)
+        return (
+            text_loss(embedded, wanted)
+            + direction_loss(embedded, source, wanted, said)
+            + structure_loss(self.clip.patch_features(edited)[-1], tokens)
+        ).mean()
+
+    def ranked(
+        self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator
+    ) -> Region:
+        """The regions by the published rule: among the best edits by text, 2 · softmax of the
+        cosines with the text + 1 · softmax of those with the source picture."""
+        encoder = self.clip.encoder
+        embedded = encoder.encode_image(self.edited(image, prompt, masks, generator))
+        text = (embedded @ encoder.encode_text([prompt])[0]).float()
+        alike = (embedded @ encoder.encode_image(image)[0]).float()
+        chance = text.softmax(0)
+        score = 2 * chance + alike.softmax(0)
+        finalist = text.argsort(descending=True).argsort() < self.options.finalists
+        order = (score + 10 * finalist).argsort(descending=True, stable=True).tolist()
+        ranked = tuple(
+            Alternative(masks[k : k + 1].to(image), float(score[k] / 3), "region") for k in order
+        )
+        return Region(ranked[0].mask, ranked, confidence=ranked[0].score)
