@@ -19,8 +19,14 @@ from lr_edit.training.losses import (
     velocity,
 )
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs/tabletop").glob("*.yaml"))
+ROOT = Path(__file__).parents[1] / "configs"
+CONFIGS = sorted([*ROOT.glob("tabletop/*.yaml"), *ROOT.glob("region*.yaml")])
+REGION = [
+    "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64, grid: 8}",
+    "--data.init_args.pairs=0",
+]
 TINY = {
+    "region": REGION, "region_captions": REGION, "region_edit": REGION,
     "clip": ["--model.init_args.width=48", "--model.init_args.layers=1"],
     "diffusion": [
         "--model.init_args.network={size: 64, channels: [32, 32], layers: [1, 1], "
@@ -67,7 +73,7 @@ def test_every_recipe_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run(arguments(config, cache, "--trainer.fast_dev_run=2"))
-    assert not (tmp_path / "runs/tabletop" / config.stem / "checkpoints").exists()
+    assert not list(tmp_path.glob("runs/**/checkpoints"))
 
 
 def recipe_run(name: str, cache: Path, folder: Path, steps: int, *more: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from lr_edit.backbones.base import Diffusion
+from lr_edit.backbones.devices import plain_attention
 
 
 def rehearse(
@@ -36,7 +37,8 @@ def rehearse(
     x_t = alpha_bar.sqrt() * hidden + (1 - alpha_bar).sqrt() * noise
 
     def predicted(x: Tensor, source: Tensor, where: Tensor) -> Tensor:
-        return diffusion.predict(x, t, condition, source, where).x0
+        with plain_attention(image.device):  # here, so that it holds going back as well
+            return diffusion.predict(x, t, condition, source, where).x0
 
     if torch.is_grad_enabled() and mask.requires_grad:
         painted = checkpoint(predicted, x_t, small, region, use_reentrant=False)

@@ -34,7 +34,8 @@ class TabletopData(LightningDataModule):
     validation_scenes: how many scenes (and test_scenes) are rendered, at `size` pixels, on `device`
     ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
     steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
-    many edit pairs are rendered of each split, though no more than scenes.
+    many edit pairs are rendered of each split, though no more than scenes. measured: the data set
+    of validation and test, where it is not that of training.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class TabletopData(LightningDataModule):
         test_scenes: int = 512,
         test_samples: int = 2048,
         pairs: int = 0,
+        measured: Callable[[RenderedScenes, int], Dataset[Any]] | None = None,
     ) -> None:
         super().__init__()
-        self.dataset = dataset
+        self.dataset, self.measured = dataset, measured or dataset
         self.train_split = train_split
         self.counts = {
             train_split: train_scenes, "validation": validation_scenes, "test": test_scenes,
@@ -76,9 +78,10 @@ class TabletopData(LightningDataModule):
 
     def samples(self, split: str, length: int) -> Dataset[Any]:
         """The data set of a split."""
+        dataset = self.dataset if split == self.train_split else self.measured
         if not self.pairs:
-            return self.dataset(self.scenes(split), length)
-        with_pairs = cast("Callable[..., Dataset[Any]]", self.dataset)
+            return dataset(self.scenes(split), length)
+        with_pairs = cast("Callable[..., Dataset[Any]]", dataset)
         return with_pairs(self.scenes(split), length, pairs=self.edit_pairs(split))
 
     def prepare_data(self) -> None:

@@ -7,11 +7,12 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
+from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.training.losses import add_noise, mostly_noisy_times, region_mse, velocity
-from lr_edit.training.recipe import Recipe, Schedule, plain_attention
+from lr_edit.training.recipe import Recipe, Schedule
 
 
 class DiffusionRecipe(Recipe):

@@ -6,7 +6,6 @@ alone, so that a run that was stopped goes on as it would have. It knows no data
 
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lr_edit.errors import UserError
 
@@ -129,11 +127,6 @@ class Recipe(LightningModule):
     def export(self, folder: Path) -> None:
         """Write the trained network in the format that its backbone class loads."""
         raise NotImplementedError
-
-
-def plain_attention(device: torch.device) -> AbstractContextManager[None]:
-    """On a CPU plain products are faster than fused attention, above all backwards."""
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def half_precision(module: nn.Module) -> dict[str, Tensor]:

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lr_edit.backbones.devices import plain_attention
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.learned import LearnedProposer, load_region_network
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.objectives.base import Learner, Objective
-from lr_edit.training.recipe import Recipe, Schedule, plain_attention
+from lr_edit.training.recipe import Recipe, Schedule
 
 
 class RegionRecipe(Recipe):
