@@ -13,6 +13,7 @@ from typing import Any
 
 from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistance, Segmenter
 from lr_edit.backbones.devices import device_named
+from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.folders import ROOT
 from lr_edit.errors import UserError
 from lr_edit.regions.region import RegionProposer
@@ -25,6 +26,7 @@ KINDS: dict[str, type] = {
     "perceptual": PerceptualDistance,
     "diffusion": Diffusion,
     "region": RegionProposer,
+    "dino": DinoEncoder,
 }
 
 
@@ -64,6 +66,11 @@ class ModelSet:
     def region(self) -> RegionProposer:
         """The learned region proposer."""
         return self.part("region")
+
+    @cached_property
+    def dino(self) -> DinoEncoder:
+        """DINO, where regions are learned on a single picture."""
+        return self.part("dino")
 
     @cached_property
     def perceptual(self) -> PerceptualDistance:

@@ -90,6 +90,44 @@ def white(size: tuple[int, int], box: tuple[int, int, int, int], value: int = 25
 # What comes out
 
 
+@pytest.mark.parametrize("proposer", ["learned", "per_image"])
+def test_every_proposer_that_learned_finds_a_region(call, tmp_path, proposer):
+    status, _, err = call(proposer=proposer, overwrite=True)
+    assert status == 0, err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["settings"]["proposer"] == proposer
+
+
+def test_what_becomes_of_it_may_be_all_that_is_said(call, tmp_path):
+    options = {"replace": None, "with": "a blue mug", "region-only": True, "proposer": "learned"}
+    status, out, _ = call(**options)
+    assert status == 0 and "“a blue mug”" in out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"region.png", "change.png", "sheet.png", "report.json"}
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["reading"] == "edit" and report["present"]
+
+
+def test_a_phrase_that_fits_nothing_ends_with_status_3_unless_forced(call, tmp_path):
+    models = tiny_models(tmp_path / "mine", threshold=1.0)
+    status, out, err = call(models=models, proposer="learned")
+    assert (status, out) == (3, "") and not (tmp_path / "out").exists()
+    assert err.count("\n") == 1 and "fits 'the red apple' (confidence 0." in err
+    assert "--force" in err
+    status, _, err = call(models=models, proposer="learned", force=True)
+    assert status == 0, err
+
+
+def test_growing_is_said_in_short(call, tmp_path):
+    for grow in (0, 9):
+        assert call(grow=grow, output=tmp_path / str(grow))[0] == 0
+    shares = [
+        json.loads((tmp_path / str(grow) / "report.json").read_text())["figures"]["painted_share"]
+        for grow in (0, 9)
+    ]
+    assert shares[0] < shares[1]
+
+
 def test_an_edit_leaves_everything_that_is_known_about_it(call, tmp_path, photo):
     status, out, _ = call()
     assert status == 0 and "0 pixels changed outside" in out

@@ -21,16 +21,24 @@ perceptual:
 diffusion:
   class_path: lr_edit.backbones.diffusion.UNetDiffusion
   init_args: {{folder: "{0}/diffusion"}}
+dino:
+  class_path: lr_edit.backbones.dino.DinoEncoder
+  init_args: {{name: "{0}/dino"}}
+region:
+  class_path: lr_edit.regions.trained.TrainedProposer
+  init_args: {{folder: "{0}/region", clip: "local-dir:{0}/clip", threshold: {1}}}
 """
 
 
-def tiny_models(folder: Path) -> Path:
-    """The .yaml of a model set whose weights are in `folder`."""
+def tiny_models(folder: Path, threshold: float = 0.0) -> Path:
+    """The .yaml of a model set whose weights are in `folder`; threshold: of learned regions."""
     weights.clip(folder / "clip")
     weights.segformer(folder / "segformer")
     weights.diffusion(folder / "diffusion")
     torch.manual_seed(0)
     save_lpips(folder / "perceptual", build_lpips(PerceptualTrunk((8, 8))))
+    weights.dino(folder / "dino")
+    weights.region(folder / "region", folder / "clip")
     path = folder / "tiny.yaml"
-    path.write_text(_SET.format(folder.as_posix()))
+    path.write_text(_SET.format(folder.as_posix(), threshold))
     return path

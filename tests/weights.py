@@ -129,3 +129,19 @@ def dino(folder: Path, kind: str = "vit") -> Path:
         size={"height": 32, "width": 32}, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.3, 0.4]
     ).save_pretrained(str(folder))
     return folder
+
+
+def region(folder: Path, clip_folder: Path) -> Path:
+    """A region network on the last layer of a CLIP folder's patch tokens."""
+    from lr_edit.backbones.open_clip import OpenClipEncoder
+    from lr_edit.backbones.open_clip_dense import OpenClipDense
+    from lr_edit.regions.network import RegionNetwork
+
+    dense = OpenClipDense(OpenClipEncoder(f"local-dir:{clip_folder}"))
+    torch.manual_seed(0)
+    network = RegionNetwork(
+        dense.channels, dense.token_channels, (dense.identity,), width=16, heads=2, mixers=1,
+        side=32, grid=4,
+    )  # fmt: skip
+    network.save_pretrained(folder)
+    return folder

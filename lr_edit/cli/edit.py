@@ -1,7 +1,7 @@
 """infer.py edit: one picture, edited, and all that is known about it in a folder."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +128,9 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
     needed = {
         "region": settings.proposer == "learned",
         "segmenter": settings.proposer == "segformer_clip",
-        "clip": settings.proposer == "segformer_clip",
+        "dino": settings.proposer == "per_image",
+        "clip": settings.proposer in ("segformer_clip", "per_image"),
+        "diffusion": settings.proposer == "per_image",
     }
     if not settings.region_only:
         needed |= {
@@ -150,15 +152,18 @@ def build_proposer(
 ) -> "RegionProposer":
     """What finds the region; `mask` is what --mask showed."""
     from lr_edit.regions.fixed import MaskProposer, WholeProposer
+    from lr_edit.regions.per_image import per_image_proposer
     from lr_edit.regions.segformer_clip import SegformerClipProposer
 
     if mask is not None:
         return MaskProposer(mask)
-    if settings.proposer == "whole":
-        return WholeProposer()
-    if settings.proposer == "learned":
-        return models.region
-    return SegformerClipProposer(models.segmenter, models.clip)
+    makers: dict[str, Callable[[], RegionProposer]] = {
+        "whole": WholeProposer,
+        "learned": lambda: models.region,
+        "per_image": lambda: per_image_proposer(models.clip, models.dino, models.diffusion),
+        "segformer_clip": lambda: SegformerClipProposer(models.segmenter, models.clip),
+    }
+    return makers[settings.proposer]()
 
 
 def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":

@@ -12,9 +12,9 @@ from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
 from lr_edit.instruction import Instruction, check_phrase, parse
 
-PROPOSERS = ("learned", "segformer_clip", "mask", "whole")
+PROPOSERS = ("learned", "segformer_clip", "per_image", "mask", "whole")
 DEFAULT_PROPOSER = "segformer_clip"
-READS_PROMPTS = ("learned",)  # find the region from --with alone
+READS_PROMPTS = ("learned", "per_image")  # find the region from --with alone
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
 _GROUPS: dict[str, type] = {

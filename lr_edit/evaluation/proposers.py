@@ -12,6 +12,7 @@ from lr_edit.evaluation.cases import Case
 from lr_edit.models import ModelSet
 from lr_edit.regions.boxes import CentreBoxProposer, RandomBoxProposer
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
+from lr_edit.regions.per_image import PerImageOptions, ShapeName, per_image_proposer
 from lr_edit.regions.region import RegionProposer
 from lr_edit.regions.segformer_clip import SegformerClipProposer
 
@@ -24,9 +25,24 @@ def _segformer_clip(models: ModelSet) -> ProposerFor:
     return lambda case: proposer
 
 
+def _learned(models: ModelSet) -> ProposerFor:
+    proposer = models.region
+    return lambda case: proposer
+
+
+def _per_image(models: ModelSet, shape: ShapeName) -> ProposerFor:
+    options = PerImageOptions(shape)
+    proposer = per_image_proposer(models.clip, models.dino, models.diffusion, options)
+    return lambda case: proposer
+
+
 PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
     "true_mask": lambda models: lambda case: MaskProposer(case.thing),
     "true_edit_mask": lambda models: lambda case: MaskProposer(case.place),
+    "learned": _learned,
+    "per_image": lambda models: _per_image(models, "boxes"),
+    "per_image_masks": lambda models: _per_image(models, "masks"),
+    "learnable_regions_as_released": lambda models: _per_image(models, "random"),
     "segformer_clip": _segformer_clip,
     "whole": lambda models: lambda case: WholeProposer(),
     "centre_box": lambda models: lambda case: CentreBoxProposer(),

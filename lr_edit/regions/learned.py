@@ -1,5 +1,6 @@
 """The trained region network as a proposer: a phrase → mask, what changes with it, alternatives."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from lr_edit.backbones.folders import located
+from lr_edit.backbones.folders import loading, located
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
 from lr_edit.regions.features import FrozenFeatures
@@ -114,6 +115,15 @@ def check_backbones(trained_on: Sequence[str], given: Sequence[str]) -> None:
 
 
 def load_region_network(folder: str | Path, device: str = "cpu") -> RegionNetwork:
-    """The network of a folder or hub name that `RegionNetwork.save_pretrained` wrote, float32."""
-    place = located(folder)
-    return RegionNetwork.from_pretrained(str(place), strict=True).to(device).eval()
+    """The network of a folder or hub name that `RegionNetwork.save_pretrained` wrote, float32.
+
+    Raises UserError for missing or damaged weights, or for those of another network.
+    """
+    from safetensors.torch import load_file
+
+    place = located(folder, ("*.json", "*.safetensors"))
+    with loading(str(folder)):
+        network = RegionNetwork(**json.loads((place / "config.json").read_text()))
+        state = load_file(place / "model.safetensors")
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    return network.to(device).eval()

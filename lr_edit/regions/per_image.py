@@ -10,8 +10,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from lr_edit.backbones.base import Diffusion
+from lr_edit.backbones.base import Diffusion, ImageTextEncoder
 from lr_edit.backbones.dino import DinoEncoder
+from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
@@ -157,3 +158,18 @@ class PerImageProposer(RegionProposer):
             Alternative(masks[k : k + 1].to(image), float(score[k] / 3), "region") for k in order
         )
         return Region(ranked[0].mask, ranked, confidence=ranked[0].score)
+
+
+def per_image_proposer(
+    clip: ImageTextEncoder,
+    dino: DinoEncoder,
+    diffusion: Diffusion,
+    options: PerImageOptions | None = None,
+) -> PerImageProposer:
+    """The proposer for a model set's networks; UserError for a CLIP that gives no patch tokens."""
+    if not isinstance(clip, OpenClipEncoder):
+        raise UserError(
+            f"regions cannot be learned per image with {type(clip).__name__}: its patch tokens are "
+            "needed; use a CLIP of lr_edit.backbones.open_clip"
+        )
+    return PerImageProposer(OpenClipDense(clip), dino, diffusion, options)
