@@ -1,5 +1,6 @@
 """The recipes: every YAML is built and runs, training learns, and goes on where it stopped."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,24 @@ def test_a_loss_that_is_no_number_stops_the_training(
     monkeypatch.setattr("lr_edit.training.judge.cross_entropy", lambda *_, **__: nothing)
     with pytest.raises(UserError, match="the loss is nan at step 0"):
         recipe_run("judge", cache, tmp_path, 4)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe_run("judge", cache, tmp_path, 2)
+    (checkpoint,) = tmp_path.glob("runs/tabletop/judge/checkpoints/*.ckpt")
+    before = checkpoint.read_bytes()
+    save = torch.save
+
+    def full(value: Any, file: Any, *rest: Any, **more: Any) -> None:
+        Path(file).write_bytes(b"the beginning of a checkpoint")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(UserError, match=r"last\.ckpt.*No space left.*--ckpt_path"):
+        recipe_run("judge", cache, tmp_path, 4, "--ckpt_path", str(checkpoint))
+    monkeypatch.setattr(torch, "save", save)
+    assert checkpoint.read_bytes() == before
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]

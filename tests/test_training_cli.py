@@ -1,0 +1,60 @@
+"""A mistake on the command line of train.py or in its YAML: one line that names what is closest."""
+
+from pathlib import Path
+
+import pytest
+
+from lr_edit.errors import UserError
+from lr_edit.training.cli import run
+
+CONFIG = Path(__file__).parents[1] / "configs/region.yaml"
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LightningCLI warns of pytest's own arguments."""
+    monkeypatch.setattr("sys.argv", ["train.py"])
+
+
+def changed(tmp_path: Path, old: str, new: str) -> list[str]:
+    text = CONFIG.read_text()
+    assert old in text
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(old, new))
+    return ["fit", "--config", str(path)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named", "closest"),
+    [
+        ("gradient_clip_val:", "gradient_clip_vall:", "gradient_clip_vall", "gradient_clip_val"),
+        (".MaskObjective}", ".MaskObjectiv}", "masks.MaskObjectiv'", "masks.MaskObjective'"),
+        ("objectives.masks.", "objectives.mask.", "mask.MaskObj", "masks.MaskObjective'"),
+        ("training.region.", "trainig.region.", "trainig.region", "help"),
+        ("batch_size: 16", "batchsize: 16", "batchsize", "'batch_size'"),
+        ("layers: [2, 4, 6]", "layer: [2, 4, 6]", "'layer'", "'layers'"),
+        ("pairs: 4000", "pairs: many", "pairs", "many"),
+    ],
+)
+def test_a_misspelt_name_in_yaml(
+    tmp_path: Path, old: str, new: str, named: str, closest: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        run(changed(tmp_path, old, new))
+    line = str(caught.value)
+    assert "\n" not in line and named in line and closest in line, line
+
+
+def test_a_misspelt_option() -> None:
+    with pytest.raises(UserError, match=r"no option 'trainer.max_stps'.*'trainer.max_steps'"):
+        run(["fit", "--config", str(CONFIG), "--trainer.max_stps", "3"])
+
+
+def test_a_missing_file() -> None:
+    with pytest.raises(UserError, match=r"does not exist: .*none\.yaml"):
+        run(["fit", "--config", "none.yaml"])
+
+
+def test_an_unknown_subcommand() -> None:
+    with pytest.raises(UserError, match=r"'fitt'.*fit"):
+        run(["fitt"])
