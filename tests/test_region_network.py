@@ -36,8 +36,7 @@ def test_padding_of_other_phrases_changes_nothing() -> None:
         words, known = frozen.tokens(phrases)
         edit = torch.zeros(len(phrases), dtype=torch.bool)
         several = Seen(
-            seen.cells.repeat(len(phrases), 1, 1),
-            tuple(d.repeat(len(phrases), 1, 1, 1) for d in seen.details),
+            seen.cells.repeat(len(phrases), 1, 1), seen.pixels.repeat(len(phrases), 1, 1, 1)
         )
         return net.read(several, words, known, edit).thing[0]
 
@@ -146,7 +145,7 @@ def test_weights_survive_a_folder(tmp_path: Path) -> None:
 
 
 def test_other_backbones_are_refused_by_name() -> None:
-    net = RegionNetwork([3], 6, ("dino small",), width=16, heads=2, side=SIDE, grid=4)
+    net = RegionNetwork([3], 6, ("dino small",), width=16, heads=2, side=SIDE)
     with pytest.raises(UserError, match=r"dino small.*colours"):
         LearnedProposer(net, features())
 

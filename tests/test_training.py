@@ -23,7 +23,7 @@ from lr_edit.training.losses import (
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted([*ROOT.glob("tabletop/*.yaml"), *ROOT.glob("region*.yaml")])
 REGION = [
-    "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64, grid: 8}",
+    "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",
     "--data.init_args.pairs=0",
 ]
 TINY = {

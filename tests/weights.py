@@ -141,7 +141,7 @@ def region(folder: Path, clip_folder: Path) -> Path:
     torch.manual_seed(0)
     network = RegionNetwork(
         dense.channels, dense.token_channels, (dense.identity,), width=16, heads=2, mixers=1,
-        side=32, grid=4,
+        side=32,
     )  # fmt: skip
     network.save_pretrained(folder)
     return folder

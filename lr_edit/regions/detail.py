@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 
 class Stem(nn.Module):
-    """Convolutions from pixels to cells an eighth as fine; every stage's output is kept."""
+    """Convolutions from pixels to cells of 8 pixels a side; every stage's output is kept."""
 
     WIDTHS: ClassVar = (16, 32, 64)
+    STRIDE: ClassVar = 8
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -32,22 +33,22 @@ class Stem(nn.Module):
 
 
 class Climb(nn.Module):
-    """Cells → features of every pixel: doubled three times by sub-pixel convolution (Shi et al.,
-    2016), each time joined with the detail."""
+    """Cells → an embedding of every pixel: doubled three times by sub-pixel convolution (Shi et
+    al., 2016), each time joined with the detail."""
 
-    OUT: ClassVar = Stem.WIDTHS[0]
+    OUT: ClassVar = 32
 
     def __init__(self, width: int) -> None:
         super().__init__()
         widths = (width, *reversed(Stem.WIDTHS))
         self.finer = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
+        self.out = nn.Conv2d(Stem.WIDTHS[0], self.OUT, 3, padding=1)
 
     def forward(self, cells: Tensor, details: tuple[Tensor, ...]) -> Tensor:
-        """[P, C, S, S] from cells [P, G², D] of a square grid and details [B, C_i, …] of B
-        pictures, the coarsest first; P / B phrases share a picture."""
+        """[B, C, S, S] from cells [B, G², D] of a square grid and details [B, C_i, …], the coarsest
+        first, each twice as fine as the one before."""
         grid = round(cells.shape[1] ** 0.5)
         x = cells.transpose(1, 2).unflatten(2, (grid, grid))
         for finer, detail in zip(self.finer, details, strict=True):
-            x = F.pixel_shuffle(finer(x), 2).unflatten(0, (len(detail), -1))
-            x = F.relu(x + detail[:, None]).flatten(0, 1)
-        return x
+            x = F.relu(F.pixel_shuffle(finer(x), 2) + detail)
+        return self.out(x)

@@ -18,11 +18,11 @@ from lr_edit.regions.detail import Climb, Stem
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network keeps of B pictures: cells [B, G², D], and finer maps, the coarsest first,
-    each twice as fine as the one before."""
+    """What the network keeps of B pictures: cells [B, G², D], and an embedding of every pixel
+    [B, C, S, S]."""
 
     cells: Tensor
-    details: tuple[Tensor, ...]
+    pixels: Tensor
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,15 @@ class Proposals:
     """K proposals for each of P phrases, as logits.
 
     thing: masks of what the phrase names [P, K, S, S]; change: of all that an edit of it changes;
-    score [P, K]: how well each proposal fits; presence [P]: whether anything does.
+    score [P, K]: how well each proposal fits; presence [P]: whether anything does. coarse: what the
+    cells said of the thing after every round of reading [P, R, K, G, G].
     """
 
     thing: Tensor
     change: Tensor
     score: Tensor
     presence: Tensor
+    coarse: Tensor
 
 
 class RegionNetwork(
@@ -50,7 +52,7 @@ class RegionNetwork(
     The idea of Learnable Regions (Lin et al., 2024), with masks in place of boxes and the text read
     by the network itself. features: channels of the feature maps. words: channels of the phrase's
     token states. backbones: identities of the networks that these come from; they are kept with the
-    weights, which are of no use on others. side: of the pictures it sees; grid: cells a side.
+    weights, which are of no use on others. side: of the pictures it sees, a multiple of 8.
     """
 
     def __init__(
@@ -61,13 +63,12 @@ class RegionNetwork(
         width: int = 128,
         heads: int = 4,
         mixers: int = 2,
-        rounds: int = 2,
+        rounds: int = 3,
         proposals: int = 3,
         side: int = 128,
-        grid: int = 16,
     ) -> None:
         super().__init__()
-        self.side, self.grid, self.proposals = side, grid, proposals
+        self.side, self.grid, self.proposals = side, side // Stem.STRIDE, proposals
         self.features, self.backbones = tuple(features), tuple(backbones)
         self.stem = Stem(width)
         self.project = nn.ModuleList(nn.Conv2d(c, width, 1) for c in features)
@@ -79,21 +80,22 @@ class RegionNetwork(
         self.rounds = nn.ModuleList(Round(width, heads) for _ in range(rounds))
         self.climb = Climb(width)
         self.last = nn.LayerNorm(width)
+        self.where = nn.Linear(width, 2 * width)
         self.kernels = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * (Climb.OUT + 1))
         )
         self.score, self.presence = nn.Linear(width, 1), nn.Linear(width, 1)
-        self.register_buffer("places", positions(grid, width), persistent=False)
+        self.register_buffer("places", positions(self.grid, width), persistent=False)
 
     def look(self, images: Tensor, features: Sequence[Tensor]) -> Seen:
         """Pictures [B, 3, S, S] in [-1, 1] and their feature maps [B, C_i, h_i, w_i]."""
-        coarse, details = self.stem(images)
+        cells, details = self.stem(images)
         size = (self.grid, self.grid)
-        cells = F.adaptive_avg_pool2d(coarse, size)
         for norm, project, feature in zip(self.norms, self.project, features, strict=True):
             cells = cells + resize(project(norm(feature.to(cells.dtype))), size)
         places: Tensor = self.places  # type: ignore[assignment]
-        return Seen(self.mixers(cells.flatten(2).transpose(1, 2) + places), details)
+        mixed = self.mixers(cells.flatten(2).transpose(1, 2) + places)
+        return Seen(mixed, self.climb(mixed, details))
 
     def read(self, seen: Seen, words: Tensor, known: Tensor, edit: Tensor) -> Proposals:
         """The proposals of P phrases, as many for each picture of `seen`, picture by picture.
@@ -107,22 +109,31 @@ class RegionNetwork(
         tokens = torch.cat((own, self.words(words.to(own.dtype)) + reading), 1)
         there = torch.cat((known.new_ones(count, queries), known), 1)
         cells = seen.cells.repeat_interleave(count // len(seen.cells), 0)
+        coarse = []
         for exchange in self.rounds:
             tokens, cells = exchange(tokens, cells, there)
-        fine = self.climb(cells, seen.details)
+            coarse.append(self.located(self.last(tokens[:, : self.proposals]), cells))
         heads = self.last(tokens[:, :queries])
-        thing, change = self.masks(heads[:, :-1], fine)
-        return Proposals(
-            thing, change, self.score(heads[:, :-1])[..., 0], self.presence(heads[:, -1])[..., 0]
-        )
+        thing, change = self.masks(heads[:, :-1], coarse[-1], seen.pixels)
+        score, presence = self.score(heads[:, :-1])[..., 0], self.presence(heads[:, -1])[..., 0]
+        return Proposals(thing, change, score, presence, torch.stack([c[:, 0] for c in coarse], 1))
 
-    def masks(self, heads: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [P, K, S, S] of thing and change: every head's own linear map of the fine features
-        [P, C, S, S]."""
+    def located(self, heads: Tensor, cells: Tensor) -> Tensor:
+        """Where the proposals lie, cell by cell: logits [P, 2, K, G, G] of thing and change."""
+        asked = self.where(heads).unflatten(-1, (2, -1)) / cells.shape[-1] ** 0.5
+        return torch.einsum("pkmd,pnd->pmkn", asked, cells).unflatten(-1, (self.grid, self.grid))
+
+    def masks(self, heads: Tensor, coarse: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [P, K, S, S] of thing and change: where it is, cell by cell, plus each proposal's
+        own linear map of the pixel embeddings [B, C, S, S], which draws its edges."""
+        size, count = (pixels.shape[-2], pixels.shape[-1]), len(heads) // len(pixels)
         kernels = self.kernels(heads).unflatten(-1, (2, -1))
-        logits = torch.einsum("pkmc,pcyx->mpkyx", kernels[..., :-1], fine)
-        logits = logits + kernels[..., -1].permute(2, 0, 1)[..., None, None]
-        return logits[0], logits[1]
+        weight = kernels[..., :-1].transpose(1, 2).unflatten(0, (len(pixels), count))
+        fine = torch.einsum("bpmkc,bcyx->bpmkyx", weight, pixels).flatten(0, 1)
+        fine = fine + kernels[..., -1].transpose(1, 2)[..., None, None]
+        smooth = F.interpolate(coarse.flatten(1, 2), size, mode="bilinear", align_corners=False)
+        logits = fine + smooth.view(fine.shape)
+        return logits[:, 0], logits[:, 1]
 
     def forward(
         self,

@@ -18,8 +18,8 @@ class MaskObjective(Objective):
     """BCE + Dice on the best of K, score and presence supervised.
 
     mask, dice: weights of the two mask terms, the edit mask's counting `change` times as much.
-    rest: share of the same loss that all the other proposals get, so that none dies. score,
-    presence: weights of their cross-entropies.
+    rest: share of the same loss that all the other proposals get, so that none dies. hint:
+    weight of the errors on cells after every round. score, presence: of their cross-entropies.
     """
 
     def __init__(
@@ -28,30 +28,30 @@ class MaskObjective(Objective):
         dice: float = 2.0,
         change: float = 0.5,
         rest: float = 0.05,
+        hint: float = 0.5,
         score: float = 0.5,
         presence: float = 1.0,
     ) -> None:
         self.mask, self.dice, self.change, self.rest = mask, dice, change, rest
+        self.hint = hint
         self.score, self.presence = score, presence
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
         found = learner.answers(batch)
+        thing, change = (batch[k].flatten(0, 1).float() for k in ("object", "change"))
+        hint = self.hints(found.coarse, thing)
         # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
         y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
-        thing, change = (
-            batch[k].flatten(0, 1)[:, y::2, x::2].float() for k in ("object", "change")
-        )
+        thing, change = thing[:, y::2, x::2], change[:, y::2, x::2]
         found = replace(
             found, thing=found.thing[..., y::2, x::2], change=found.change[..., y::2, x::2]
         )
         present = batch["present"].flatten()
         known = (batch["change_known"].flatten() & present).float()
-        bce, dice = mask_errors(found.thing, thing)
-        change_bce, change_dice = mask_errors(found.change, change)
-        own = self.mask * bce + self.dice * dice
-        along = self.change * (self.mask * change_bce + self.dice * change_dice) * known[:, None]
+        own = self.both(found.thing, thing)
+        along = self.change * self.both(found.change, change) * known[:, None]
         best = own.detach().argmin(1, keepdim=True)
         count = present.sum().clamp_min(1)
         total = own + along
@@ -61,9 +61,22 @@ class MaskObjective(Objective):
         presence = F.binary_cross_entropy_with_logits(found.presence.float(), present.float())
         return {
             "masks": (chosen * present).sum() / count,
+            "hints": self.hint * (hint * present).sum() / count,
             "score": self.score * (ranking.mean(1) * present).sum() / count,
             "presence": self.presence * presence,
         }
+
+    def both(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """The weighted mask error [P, K]."""
+        bce, dice = mask_errors(logits, truth)
+        return self.mask * bce + self.dice * dice
+
+    def hints(self, coarse: Tensor, thing: Tensor) -> Tensor:
+        """The error [P] of the best proposal after every round, on cells: deep supervision, as
+        Mask2Former (Cheng et al., 2022, sec. 3.2)."""
+        cells = F.adaptive_avg_pool2d(thing[:, None], (coarse.shape[-2], coarse.shape[-1]))[:, 0]
+        rounds = [self.both(coarse[:, r], cells).amin(1) for r in range(coarse.shape[1])]
+        return torch.stack(rounds).mean(0)
 
 
 def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
