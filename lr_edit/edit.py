@@ -22,6 +22,7 @@ from lr_edit.guidance.score import region_score
 from lr_edit.guidance.seam import seam
 from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
+from lr_edit.regions.closest import Namer
 from lr_edit.regions.region import Region, RegionProposer
 
 REMOVED = "nothing"
@@ -79,6 +80,7 @@ def edit_image(
     *,
     reading: Reading = "refer",
     force: bool = False,
+    namer: Namer | None = None,
     proposer: RegionProposer,
     editor: Editor,
     scorer: ImageTextEncoder | None,
@@ -91,10 +93,10 @@ def edit_image(
 ) -> EditResult:
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
-    paint: what it becomes; "" takes it away. reading, force: see `find_region`. scorer: ranks by
-    text agreement, None by the seam alone; views: what it is shown, best what guidance saw. gray:
-    the picture has no colour. image and all models are on one device. on_stage is called as each
-    stage begins.
+    paint: what it becomes; "" takes it away. reading, force, namer: see `find_region`. scorer:
+    ranks by text agreement, None by the seam alone; views: what it is shown, best what guidance
+    saw. gray: the picture has no colour. image and all models are on one device. on_stage is called
+    as each stage begins.
 
     Raises NothingFits when nothing fits `find`, and whatever proposer and editor raise.
     """
@@ -102,7 +104,7 @@ def edit_image(
     prompt = paint if paint.strip() else REMOVED
     seconds: dict[str, float] = {}
     with _stage("region", seconds, on_stage):
-        region = find_region(image, find, proposer, reading, force)
+        region = find_region(image, find, proposer, reading, force, namer)
     with _stage("sampling", seconds, on_stage):
         edit = editor.edit(image, region.to_edit, prompt, seeds=seeds, gray=gray, on_step=on_step)
     with _stage("ranking", seconds, on_stage):
@@ -122,16 +124,19 @@ def find_region(
     proposer: RegionProposer,
     reading: Reading = "refer",
     force: bool = False,
+    namer: Namer | None = None,
 ) -> Region:
     """Where `find` is in image [1, 3, H, W].
 
     reading: how the phrase is meant. force: take what comes nearest, even if the proposer thinks
-    that nothing fits. Raises NothingFits otherwise, and whatever the proposer raises.
+    that nothing fits. namer: tells what the picture shows instead. Raises NothingFits otherwise,
+    and whatever the proposer raises.
     """
     region = proposer.propose(image, find, reading)
     if region.present or (force and bool((region.mask > 0).any())):
         return region
-    seen = f"; it shows {', '.join(region.closest)}" if region.closest else ""
+    shown = namer(image, find) if namer is not None else ()
+    seen = f"; it shows {', '.join(shown)}" if shown else ""
     raise NothingFits(
         f"nothing in the picture fits {find!r} (confidence {region.confidence:.2f}){seen}: name "
         "something that is there, give a mask, or take the nearest with --force"

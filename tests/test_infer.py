@@ -113,7 +113,7 @@ def test_a_phrase_that_fits_nothing_ends_with_status_3_unless_forced(call, tmp_p
     status, out, err = call(models=models, proposer="learned")
     assert (status, out) == (3, "") and not (tmp_path / "out").exists()
     assert err.count("\n") == 1 and "fits 'the red apple' (confidence 0." in err
-    assert "--force" in err
+    assert "; it shows " in err and "--force" in err
     status, _, err = call(models=models, proposer="learned", force=True)
     assert status == 0, err
 

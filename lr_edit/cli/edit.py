@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.editors.editor import Editor
     from lr_edit.images import Picture
     from lr_edit.models import ModelSet
+    from lr_edit.regions.closest import Namer
     from lr_edit.regions.region import Region, RegionProposer
 
 _STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
@@ -93,6 +94,7 @@ def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResu
         settings.instruction.paint,
         reading=settings.instruction.reading,
         force=settings.force,
+        namer=build_namer(models),
         proposer=build_proposer(settings, models, request.mask),
         editor=build_editor(settings, models),
         scorer=models.scorer if models.has("scorer") or models.has("clip") else None,
@@ -120,6 +122,7 @@ def locate(request: Request, bars: "Bars") -> "Region":
         build_proposer(settings, models, request.mask),
         settings.instruction.reading,
         settings.force,
+        build_namer(models),
     )
 
 
@@ -164,6 +167,15 @@ def build_proposer(
         "segformer_clip": lambda: SegformerClipProposer(models.segmenter, models.clip),
     }
     return makers[settings.proposer]()
+
+
+def build_namer(models: "ModelSet") -> "Namer | None":
+    """What tells what a picture shows, its networks loaded when they are asked."""
+    if not (models.has("segmenter") and models.has("clip")):
+        return None
+    from lr_edit.regions.closest import closest_things
+
+    return lambda image, phrase: closest_things(models.segmenter, models.clip)(image, phrase)
 
 
 def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":

@@ -25,8 +25,7 @@ class Region:
     mask: float32 [1, 1, H, W] in [0, 1], 1 = edit. alternatives: ranked, best first, the chosen one
     included. confidence: in [0, 1]. present: whether the phrase fits anything in the picture.
     change: what changes along with it (its cast shadow), float32 [1, 1, H, W], mask included; None
-    from proposers that only know the thing itself. closest: where nothing fits, what the picture
-    shows instead, the likest first.
+    from proposers that only know the thing itself.
     """
 
     mask: Tensor
@@ -34,7 +33,6 @@ class Region:
     confidence: float
     present: bool = True
     change: Tensor | None = None
-    closest: tuple[str, ...] = ()
 
     @property
     def to_edit(self) -> Tensor:
