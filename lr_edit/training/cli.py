@@ -19,7 +19,8 @@ def run(arguments: list[str] | None = None) -> None:
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"default_env": False, "exit_on_error": False},
             trainer_defaults={
-                "plugins": [{"class_path": "lr_edit.training.saving.WholeCheckpoints"}]
+                "plugins": [{"class_path": "lr_edit.training.saving.WholeCheckpoints"}],
+                "use_distributed_sampler": False,  # TabletopData deals out the samples itself
             },
             args=arguments,
         )

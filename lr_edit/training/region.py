@@ -69,11 +69,15 @@ class RegionRecipe(Recipe):
         right = (found.presence > 0) == present
         count = int(present.sum())
         if count:
-            self.log("val_miou", overlap[present].mean(), prog_bar=True, batch_size=count)
-            self.log("val_target", right[present].float().mean(), batch_size=count)
+            self.log(
+                "val_miou", overlap[present].mean(), prog_bar=True, batch_size=count, sync_dist=True
+            )
+            self.log("val_target", right[present].float().mean(), batch_size=count, sync_dist=True)
         if count < len(present):
             absent = right[~present].float().mean()
-            self.log("val_absent", absent, prog_bar=True, batch_size=len(present) - count)
+            self.log(
+                "val_absent", absent, prog_bar=True, batch_size=len(present) - count, sync_dist=True
+            )
 
     def setup(self, stage: str) -> None:
         if stage in ("test", "predict") and not (self.trainer.ckpt_path or self.start):
