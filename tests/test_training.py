@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+import weights
+from PIL import Image
 
 from lr_edit.errors import UserError
+from lr_edit.images import to_pil
 from lr_edit.tabletop.cache import rendered
 from lr_edit.training.cli import run
 from lr_edit.training.clip import truth
@@ -21,7 +24,11 @@ from lr_edit.training.losses import (
 )
 
 ROOT = Path(__file__).parents[1] / "configs"
-CONFIGS = sorted([*ROOT.glob("tabletop/*.yaml"), *ROOT.glob("region*.yaml")])
+CONFIGS = sorted(
+    path
+    for path in [*ROOT.glob("tabletop/*.yaml"), *ROOT.glob("region*.yaml")]
+    if path.stem != "region_per_image"  # has a picture in place of scenes
+)
 REGION = [
     "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",
     "--data.init_args.pairs=0",
@@ -199,3 +206,24 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     monkeypatch.setattr(torch, "save", save)
     assert checkpoint.read_bytes() == before
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
+def test_regions_are_learned_on_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    to_pil(torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1)[0].save(
+        "photo.png"
+    )
+    run(
+        [
+            "fit", "--config", str(ROOT / "region_per_image.yaml"),
+            "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
+            f"--model.init_args.dino.init_args.name={weights.dino(tmp_path / 'dino')}",
+            "--model.init_args.dino.init_args.side=32", "--model.init_args.options.iterations=2",
+            "--model.init_args.options.anchors=2", "--model.init_args.output=learned",
+        ]
+    )  # fmt: skip
+    region = Image.open("learned/region.png")
+    assert region.size == (48, 40) and region.getextrema() == (0, 255)
+    assert Path("learned/sheet.png").is_file()

@@ -1,13 +1,26 @@
 """What a training of the region network leaves to look at."""
 
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from lr_edit.errors import UserError
 from lr_edit.training.cli import run
 
 CONFIG = Path(__file__).parents[1] / "configs/region.yaml"
+
+SMALL = [
+    "--config", str(CONFIG), "--trainer.accelerator=cpu", "--trainer.precision=32-true",
+    "--trainer.enable_progress_bar=false", "--trainer.max_steps=4",
+    "--trainer.check_val_every_n_epoch=1", "--data.init_args.train_scenes=4",
+    "--data.init_args.validation_scenes=3", "--data.init_args.size=64",
+    "--data.init_args.pairs=2", "--data.init_args.batch_size=2",
+    "--data.init_args.validation_samples=2", "--data.init_args.steps_per_epoch=2",
+    "--data.init_args.test_scenes=3", "--data.init_args.test_samples=4",
+    "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",
+]  # fmt: skip
 
 
 def test_masks_and_curves_are_drawn_after_every_validation(
@@ -15,18 +28,7 @@ def test_masks_and_curves_are_drawn_after_every_validation(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["train.py"])
     monkeypatch.chdir(tmp_path)
-    run(
-        [
-            "fit", "--config", str(CONFIG), "--trainer.accelerator=cpu",
-            "--trainer.precision=32-true", "--trainer.enable_progress_bar=false",
-            "--trainer.max_steps=4", "--trainer.check_val_every_n_epoch=1",
-            "--data.init_args.train_scenes=4", "--data.init_args.validation_scenes=3",
-            "--data.init_args.size=64", "--data.init_args.pairs=2",
-            "--data.init_args.batch_size=2", "--data.init_args.validation_samples=2",
-            "--data.init_args.steps_per_epoch=2",
-            "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",
-        ]
-    )  # fmt: skip
+    run(["fit", *SMALL])
     pictures = tmp_path / "runs/region/pictures"
     names = sorted(path.name for path in pictures.iterdir())
     assert names == ["curves.png", "step_000002.png", "step_000004.png"]
@@ -34,3 +36,15 @@ def test_masks_and_curves_are_drawn_after_every_validation(
         assert Image.open(pictures / name).getextrema() != ((255, 255),) * 3
     assert list(tmp_path.glob("runs/region/version_*/events.out.tfevents*"))
     assert (tmp_path / "runs/region/weights/model.safetensors").stat().st_size < 10_000_000
+    checkpoint = "runs/region/checkpoints/last.ckpt"
+    run(["validate", *SMALL, "--ckpt_path", checkpoint])
+    run(["predict", *SMALL, "--ckpt_path", checkpoint])
+    predictions = tmp_path / "runs/region/predictions"
+    lines = [json.loads(line) for line in (predictions / "masks_0.jsonl").open()]
+    assert len(lines) == 4 * 4 and all(line["phrase"] for line in lines)
+    assert all(0 <= line["presence"] <= 1 for line in lines)
+    assert {line["file"] for line in lines} == {p.name for p in predictions.glob("*.png")}
+    assert Image.open(predictions / lines[0]["file"]).size == (64, 64)
+    with pytest.raises(UserError, match=r"trained on .* layers 2,4,6 .*given .* layers 6 "):
+        other = "--model.init_args.features.init_args.clip.init_args.layers=[6]"
+        run(["validate", *SMALL, other, "--ckpt_path", checkpoint])

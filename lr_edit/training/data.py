@@ -86,13 +86,15 @@ class TabletopData(LightningDataModule):
 
     def prepare_data(self) -> None:
         stage = self.trainer.state.fn if self.trainer else "fit"
-        for split in ("test",) if stage == "test" else (self.train_split, "validation"):
+        for split in (
+            ("test",) if stage in ("test", "predict") else (self.train_split, "validation")
+        ):
             self.scenes(split)
             if self.pairs:
                 self.edit_pairs(split)
 
     def setup(self, stage: str) -> None:
-        if stage == "test":
+        if stage in ("test", "predict"):
             self.test = self.samples("test", self.test_samples)
             return
         self.train = self.samples(self.train_split, 2**40)
@@ -112,6 +114,9 @@ class TabletopData(LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self.loader(self.test, Consecutive(0, self.test_samples))
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        return self.test_dataloader()
 
     def loader(self, dataset: Dataset[Any], sampler: Sampler[int]) -> DataLoader[Any]:
         """Batches in the sampler's order."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lr_edit.backbones.devices import plain_attention
 from lr_edit.regions.features import FrozenFeatures
-from lr_edit.regions.learned import LearnedProposer, load_region_network
+from lr_edit.regions.learned import LearnedProposer, check_backbones, load_region_network
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.objectives.base import Learner, Objective
@@ -36,7 +36,7 @@ class RegionRecipe(Recipe):
     ) -> None:
         super().__init__(schedule, output)
         self.save_hyperparameters(ignore=["objective", "features"])
-        self.shipped, self.comparison, self.start = shipped, comparison, start
+        self.shipped, self.comparison, self.trained = shipped, comparison, bool(start)
         self.frozen, self.objective = [features], objective
         if start:
             self.network = load_region_network(start).train().requires_grad_(True)
@@ -79,11 +79,34 @@ class RegionRecipe(Recipe):
                 "val_absent", absent, prog_bar=True, batch_size=len(present) - count, sync_dist=True
             )
 
-    def setup(self, stage: str) -> None:
-        if stage in ("test", "predict") and not (self.trainer.ckpt_path or self.start):
-            self.network = load_region_network(self.shipped)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["backbones"] = list(self.network.backbones)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_backbones(checkpoint["backbones"], self.frozen[0].identities)
+        super().on_load_checkpoint(checkpoint)
+        self.trained = True
+
+    def on_test_start(self) -> None:
+        if not self.trained:
+            self.network.load_state_dict(load_region_network(self.shipped).state_dict())
+
+    on_predict_start = on_test_start
 
     test_step = validation_step
+
+    def predict_step(self, batch: dict[str, Any], index: int) -> dict[str, Any]:
+        """Of every phrase: the best mask [P, 1, S, S], its score and its presence [P]."""
+        found = self.learner.answers(batch)
+        best = found.score.argmax(1)
+        rows = torch.arange(len(best), device=best.device)
+        return {
+            "phrases": batch["phrases"],
+            "masks": found.thing[rows, best].float().sigmoid()[:, None].cpu(),
+            "score": found.score[rows, best].sigmoid(),
+            "presence": found.presence.sigmoid(),
+        }
 
     def on_test_end(self) -> None:
         proposer = LearnedProposer(self.network, self.frozen[0])
