@@ -90,7 +90,9 @@ class RegionRecipe(Recipe):
 
     def on_test_start(self) -> None:
         if not self.trained:
-            self.network.load_state_dict(load_region_network(self.shipped).state_dict())
+            shipped = load_region_network(self.shipped)
+            check_backbones(shipped.backbones, self.frozen[0].identities)
+            self.network.load_state_dict(shipped.state_dict())
 
     on_predict_start = on_test_start
 
