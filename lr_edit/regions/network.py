@@ -40,6 +40,11 @@ class Proposals:
     presence: Tensor
     coarse: Tensor
 
+    def best(self) -> tuple[Tensor, Tensor]:
+        """The thing's mask [P, S, S] and the score [P] of each phrase's best, as logits."""
+        score, chosen = self.score.max(1)
+        return self.thing[torch.arange(len(chosen), device=chosen.device), chosen], score
+
 
 class RegionNetwork(
     nn.Module,

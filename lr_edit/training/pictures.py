@@ -12,6 +12,7 @@ from PIL import Image
 from lr_edit.evaluation.pictures import titled
 from lr_edit.evaluation.region_pictures import outlined
 from lr_edit.files import made_folder, replacing, save_image
+from lr_edit.regions.network import Proposals
 from lr_edit.tabletop.sheet import Cell, Line, contact_sheet
 
 _SIDE, _COLUMNS = 150, 6
@@ -60,13 +61,13 @@ class ValidationPictures(Callback):
 
 
 @torch.no_grad()
-def seen(found: Any, batch: dict[str, Any], title: str) -> Image.Image:
+def seen(found: Proposals, batch: dict[str, Any], title: str) -> Image.Image:
     """A sheet of a batch's phrases: the mask of the best proposal outlined, IoU and presence."""
     count = batch["edit"].shape[1]
-    best = found.score.argmax(1)
+    masks = found.best()[0] > 0
     cells = []
     for p, phrase in enumerate(batch["phrases"]):
-        mask = (found.thing[p, best[p]] > 0)[None, None].float().cpu()
+        mask = masks[p][None, None].float().cpu()
         truth = batch["object"].flatten(0, 1)[p].cpu()
         drawn = mask[0, 0] > 0.5
         iou = float((drawn & truth).sum() / (drawn | truth).sum().clamp_min(1))

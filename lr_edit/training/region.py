@@ -62,9 +62,7 @@ class RegionRecipe(Recipe):
         found = self.learner.answers(batch)
         present = batch["present"].flatten()
         truth = batch["object"].flatten(0, 1)
-        best = found.score.argmax(1)
-        rows = torch.arange(len(best), device=best.device)
-        drawn = found.thing[rows, best] > 0
+        drawn = found.best()[0] > 0
         overlap = (drawn & truth).sum((1, 2)) / (drawn | truth).sum((1, 2)).clamp_min(1)
         right = (found.presence > 0) == present
         count = int(present.sum())
@@ -101,12 +99,11 @@ class RegionRecipe(Recipe):
     def predict_step(self, batch: dict[str, Any], index: int) -> dict[str, Any]:
         """Of every phrase: the best mask [P, 1, S, S], its score and its presence [P]."""
         found = self.learner.answers(batch)
-        best = found.score.argmax(1)
-        rows = torch.arange(len(best), device=best.device)
+        masks, score = found.best()
         return {
             "phrases": batch["phrases"],
-            "masks": found.thing[rows, best].float().sigmoid()[:, None].cpu(),
-            "score": found.score[rows, best].sigmoid(),
+            "masks": masks.float().sigmoid()[:, None].cpu(),
+            "score": score.sigmoid(),
             "presence": found.presence.sigmoid(),
         }
 

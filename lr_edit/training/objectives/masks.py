@@ -82,8 +82,8 @@ class MaskObjective(Objective):
 def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy and Dice error [P, K] of logits [P, K, S, S] against truth [P, S, S].
 
-    The cross-entropy is a mean over pixels, of which a thing fills few: it is scaled so that thing
-    and surroundings weigh alike on average over the usual sizes.
+    The cross-entropy is a mean over pixels, of which a thing fills few; the Dice error (Milletari
+    et al., 2016) does not depend on how many.
     """
     logits = logits.float()
     target = truth[:, None].expand_as(logits)

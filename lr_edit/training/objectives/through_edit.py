@@ -89,14 +89,20 @@ class EditObjective(Objective):
         condition = self.diffusion.embed(batch["prompts"])
         return rehearse(self.diffusion, images, mask, condition, noise, self.share)
 
-    def losses(self, batch: Batch, edited: Tensor) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def references(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What edits are compared with, of every phrase: embeddings of source, prompt and caption,
+        and the source's token map."""
+        count, encoder = batch["edit"].shape[1], self.clip.encoder
+        source = encoder.encode_image(batch["image"]).repeat_interleave(count, 0)
+        prompt, caption = (encoder.encode_text(batch[k]) for k in ("prompts", "phrases"))
+        tokens = self.clip.patch_features(batch["image"])[-1].repeat_interleave(count, 0)
+        return source, prompt, caption, tokens
+
+    def losses(self, references: tuple[Tensor, ...], edited: Tensor) -> dict[str, Tensor]:
         """The three losses [P] of edited pictures [P, 3, S, S], weighted."""
-        count = batch["edit"].shape[1]
         clip, weights = self.clip, self.weights
-        with torch.no_grad():
-            source = clip.encoder.encode_image(batch["image"]).repeat_interleave(count, 0)
-            tokens = clip.patch_features(batch["image"])[-1].repeat_interleave(count, 0)
-            prompt, caption = (clip.encoder.encode_text(batch[k]) for k in ("prompts", "phrases"))
+        source, prompt, caption, tokens = references
         embedded = clip.encoder.encode_image(edited)
         return {
             "text": weights.text * text_loss(embedded, prompt),
@@ -110,7 +116,7 @@ class DifferentiableEdit(EditObjective):
     """Gradients go through the edit itself."""
 
     def judge(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        losses = self.losses(batch, self.edited(batch, mask, generator))
+        losses = self.losses(self.references(batch), self.edited(batch, mask, generator))
         return {name: values.mean() for name, values in losses.items()}
 
 
@@ -135,13 +141,14 @@ class ScoreFunctionEdit(EditObjective):
 
     def judge(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         chance = F.adaptive_avg_pool2d(mask, self.cells).clamp(0.01, 0.99)
+        references = self.references(batch)
         chances, rewards = [], []
         for _ in range(self.draws):
             drawn = torch.rand(chance.shape, generator=generator, device=generator.device).to(mask)
             region = (drawn < chance).float()
             with torch.no_grad():
                 full = F.interpolate(region, mask.shape[-2:], mode="nearest")
-                losses = self.losses(batch, self.edited(batch, full, generator))
+                losses = self.losses(references, self.edited(batch, full, generator))
             rewards.append(-torch.stack(list(losses.values())).sum(0))
             logs = region * chance.log() + (1 - region) * (1 - chance).log()
             chances.append(logs.sum((1, 2, 3)))
