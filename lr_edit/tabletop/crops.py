@@ -117,16 +117,17 @@ def ellipse(box: Box, side: int) -> Tensor:
     return dx[None] ** 2 + dy[:, None] ** 2 <= 1
 
 
-def grown_box(mask: Tensor, rng: random.Random, most: float) -> Box:
-    """The mask's box, each side moved outwards by up to `most` of its length."""
+def grown_box(mask: Tensor, rng: random.Random, across: float, along: float) -> Box:
+    """The mask's box, its left and right moved outwards by up to `across` of its width, its top and
+    bottom by up to `along` of its height."""
     side = mask.shape[-1]
     x0, y0, x1, y1 = mask_bounds(mask.numpy())
     w, h = x1 - x0, y1 - y0
     return (
-        max(0, round(x0 - rng.uniform(0, most) * w)),
-        max(0, round(y0 - rng.uniform(0, most) * h)),
-        min(side, round(x1 + rng.uniform(0, most) * w)),
-        min(side, round(y1 + rng.uniform(0, most) * h)),
+        max(0, round(x0 - rng.uniform(0, across) * w)),
+        max(0, round(y0 - rng.uniform(0, along) * h)),
+        min(side, round(x1 + rng.uniform(0, across) * w)),
+        min(side, round(y1 + rng.uniform(0, along) * h)),
     )
 
 
@@ -161,10 +162,19 @@ def edit_region(footprint: Tensor, other: Tensor, rng: random.Random) -> Tensor:
     if kind < 0.3:
         return grown
     if kind < 0.65:
-        shape = foreign_shape(other, grown_box(footprint, rng, 0.35), side)
+        shape = foreign_shape(other, grown_box(footprint, rng, 0.35, 0.35), side)
         return grown | dilate(shape, rng.randint(1, 6))
-    box = grown_box(footprint, rng, 0.45)
+    box = grown_box(footprint, rng, 0.45, 0.45)
     return grown | (fill(box, side) if kind < 0.85 else ellipse(box, side))
+
+
+def roomy_region(footprint: Tensor, rng: random.Random) -> Tensor:
+    """A region bool [S, S] with far more room on one axis than the thing fills: a bottle has to fit
+    where a book lay."""
+    side, room = footprint.shape[-1], (1.5, 0.3)
+    box = grown_box(footprint, rng, *(room if rng.random() < 0.5 else room[::-1]))
+    shape = fill(box, side) if rng.random() < 0.5 else ellipse(box, side)
+    return dilate(footprint, rng.randint(1, 7)) | shape
 
 
 class ThingSamples(Dataset[dict[str, Any]], ABC):
@@ -195,7 +205,8 @@ class InpaintingCrops(ThingSamples):
 
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
     the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
-    shows table alone with one of EMPTY_PROMPTS.
+    shows table alone with one of EMPTY_PROMPTS; in a share `roomy_share` the thing is small in its
+    region.
     """
 
     salt = "inpainting"
@@ -207,19 +218,27 @@ class InpaintingCrops(ThingSamples):
         side: int = 64,
         null_share: float = 0.3,
         empty_share: float = 0.06,
+        roomy_share: float = 0.2,
     ) -> None:
         super().__init__(scenes, length, side)
         self.null_share, self.empty_share = null_share, empty_share
+        self.roomy_share = roomy_share
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
-        place = rng.choice(self.things)
-        crop = cut(self.scenes, *place, rng, self.side)
-        other = cut(self.scenes, *rng.choice(self.things), rng, self.side)
-        if rng.random() < self.empty_share:
-            image, mask = self.empty_place(place[0], other.footprint, rng)
+        (scene, instance), other_place = rng.choice(self.things), rng.choice(self.things)
+        kind = rng.random()
+        if kind < self.empty_share:
+            shape = cut(self.scenes, *other_place, rng, self.side).footprint
+            image, mask = self.empty_place(scene, shape, rng)
             text = rng.choice(EMPTY_PROMPTS)
+        elif kind < self.empty_share + self.roomy_share:
+            crop = cut(self.scenes, scene, instance, rng, self.side, grow=(1.6, 3.0))
+            image, mask = crop.image, roomy_region(crop.footprint, rng)
+            text = object_text(crop.thing, rng)
         else:
-            image, mask = crop.image, edit_region(crop.footprint, other.footprint, rng)
+            crop = cut(self.scenes, scene, instance, rng, self.side)
+            shape = cut(self.scenes, *other_place, rng, self.side).footprint
+            image, mask = crop.image, edit_region(crop.footprint, shape, rng)
             text = object_text(crop.thing, rng)
         if rng.random() < 0.5:
             image, mask = image.flip(-1), mask.flip(-1)

@@ -1,7 +1,7 @@
 """python -m lr_edit.training.install NAME: measure a trained run and ship it where it is better.
 
-The run's folder (runs/tabletop/NAME) holds weights/ and Lightning's checkpoints; the shipped one is
-lr_edit/tabletop/weights/NAME, with a model card.
+The run's folder (runs/tabletop/NAME, or runs/NAME for a region network) holds weights/ and
+Lightning's checkpoints; the shipped one is lr_edit/tabletop/weights/NAME, with a model card.
 """
 
 import argparse
@@ -19,6 +19,18 @@ from lr_edit.errors import UserError
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
 
 WEIGHTS = ROOT / "lr_edit/tabletop/weights"
+
+
+def recipe_of(name: str) -> Path:
+    """The configuration that trains these weights."""
+    own = ROOT / f"configs/tabletop/{name}.yaml"
+    return own if own.is_file() else ROOT / f"configs/{name}.yaml"
+
+
+def run_of(name: str) -> Path:
+    """The folder where that configuration leaves its run."""
+    recipe = recipe_of(name)
+    return ROOT / "runs" / recipe.relative_to(ROOT / "configs").with_suffix("")
 
 
 def run_facts(run: Path) -> dict[str, Any]:
@@ -83,10 +95,11 @@ def install(name: str, run: Path, force: bool = False, machine_kind: str = "") -
     with replacing_folder(shipped) as place:
         shutil.copytree(new, place, dirs_exist_ok=True)
         draw_curve(facts.pop("history"), place / "loss.png")
+    recipe = recipe_of(name).relative_to(ROOT)
     write_card(
         shipped, name=f"tabletop {name}", **facts, machine=machine_kind or machine(),
-        curve="loss.png", recipe=f"configs/tabletop/{name}.yaml",
-        command=f"python train.py fit --config configs/tabletop/{name}.yaml", figures=figures,
+        curve="loss.png", recipe=str(recipe), command=f"python train.py fit --config {recipe}",
+        figures=figures,
     )  # fmt: skip
     print(f"{name}: installed in {shipped.relative_to(ROOT)}")
     return True
@@ -96,11 +109,11 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure trained weights and ship them if better.")
     parser.add_argument("name", choices=sorted(MEASURES))
-    parser.add_argument("--run", type=Path, help="default: runs/tabletop/NAME")
+    parser.add_argument("--run", type=Path, help="default: where the recipe leaves it")
     parser.add_argument("--force", action="store_true", help="ship them even if no better")
     parser.add_argument("--machine", default="", help="where they were trained, for the card")
     values = parser.parse_args()
-    run = values.run or ROOT / "runs/tabletop" / values.name
+    run = values.run or run_of(values.name)
     try:
         install(values.name, run, values.force, values.machine)
     except UserError as error:

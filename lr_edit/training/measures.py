@@ -30,6 +30,7 @@ from lr_edit.tabletop.judged import SPOILS, JudgedRegions
 from lr_edit.tabletop.scene import COLOURS, NOUNS
 from lr_edit.tabletop.segments import CLASS_NAMES
 from lr_edit.tabletop.words import with_article
+from lr_edit.training.measure_region import measure_region
 from lr_edit.training.neighbours import neighbour_labels
 
 Figures = dict[str, float]
@@ -201,11 +202,13 @@ def measure_diffusion(folder: str, device: str = "cpu", count: int = 96) -> Figu
 MEASURES: dict[str, Callable[..., Figures]] = {
     "clip": measure_clip, "dino": measure_dino, "segformer": measure_segformer,
     "perceptual": measure_perceptual, "judge": measure_judge, "diffusion": measure_diffusion,
+    "region": measure_region, "region_captions": measure_region,
 }  # fmt: skip
 # The figure by which one set of weights is better than another.
 DECISIVE = {
     "clip": "phrase_among_16", "dino": "noun_by_neighbours", "segformer": "miou",
     "perceptual": "ordered", "judge": "right_true", "diffusion": "noun_painted",
+    "region": "miou", "region_captions": "miou",
 }  # fmt: skip
 
 

@@ -1,0 +1,60 @@
+"""Crops around one thing, and the regions an inpainting model learns to paint into."""
+
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lr_edit.tabletop.cache import RenderedScenes, rendered
+from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops, edit_region, roomy_region
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> RenderedScenes:
+    return rendered("train", 4, 64, tmp_path_factory.mktemp("scenes"))
+
+
+@st.composite
+def footprints(draw: st.DrawFn) -> torch.Tensor:
+    x0, y0 = (draw(st.integers(0, SIDE - 6)) for _ in "xy")
+    w, h = (draw(st.integers(2, 10)) for _ in "wh")
+    mask = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    mask[y0 : y0 + h, x0 : x0 + w] = True
+    return mask
+
+
+@given(footprints(), st.integers(0, 10_000))
+def test_a_region_holds_all_of_the_thing(footprint: torch.Tensor, seed: int) -> None:
+    rng = random.Random(seed)
+    assert not (footprint & ~roomy_region(footprint, rng)).any()
+    assert not (footprint & ~edit_region(footprint, footprint.T, rng)).any()
+
+
+def test_a_roomy_region_is_often_much_longer_than_the_thing() -> None:
+    footprint = torch.zeros(64, 64, dtype=torch.bool)
+    footprint[28:36, 28:36] = True
+    longer = []
+    for seed in range(60):
+        region = roomy_region(footprint, random.Random(seed))
+        longer.append(max(int(region.any(0).sum()), int(region.any(1).sum())) / 8)
+    assert sum(length > 2.5 for length in longer) > 15
+
+
+def test_a_sample_is_a_function_of_its_number(scenes: RenderedScenes) -> None:
+    first, second = (InpaintingCrops(scenes, 50, side=SIDE) for _ in "ab")
+    for index in (3, 17):
+        a, b = first[index], second[index]
+        assert a["text"] == b["text"] and torch.equal(a["image"], b["image"])
+        assert torch.equal(a["mask"], b["mask"])
+
+
+def test_shares_of_null_prompts_and_of_empty_tables_are_kept(scenes: RenderedScenes) -> None:
+    items = [InpaintingCrops(scenes, 200, side=SIDE, null_share=0.5)[k] for k in range(200)]
+    empty = sum(item["text"] in EMPTY_PROMPTS for item in items)
+    assert 0.35 < sum(item["text"] == "" for item in items) / 200 < 0.65
+    assert 0 < empty < 20
+    assert all(item["mask"].any() for item in items)
