@@ -142,6 +142,26 @@ def test_unconditional_models_load_too(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [weights.diffusion, weights.unconditional])
+def test_checkpointing_keeps_less_and_gives_the_same_gradient(kind, tmp_path: Path) -> None:
+    folder = str(kind(tmp_path / "model"))
+    kept, slopes = [], []
+    for checkpointing in (False, True):
+        model, sizes = UNetDiffusion(folder, checkpointing=checkpointing), []
+        x_t = inputs()[0].requires_grad_()
+
+        def keep(tensor: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            x0 = said(model, x_t=x_t)
+        slopes.append(torch.autograd.grad(x0.square().sum(), x_t)[0])
+        kept.append(sum(sizes))
+    assert kept[1] < kept[0] / 2
+    torch.testing.assert_close(slopes[1], slopes[0], atol=1e-6, rtol=1e-5)
+
+
 def test_other_predictions_are_refused(tmp_path: Path) -> None:
     folder = weights.diffusion(tmp_path / "diffusion", prediction="sample")
     with pytest.raises(UserError, match=r"sample.*v_prediction"):
