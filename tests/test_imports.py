@@ -8,6 +8,7 @@ SHARED = {"errors", "images", "crop", "masks", "files", "phrase", "instruction",
 MAY_USE = {
     **{name: SHARED for name in SHARED},
     "tabletop": SHARED,
+    "data": SHARED | {"tabletop"},
     "backbones": SHARED,
     "models": SHARED | {"backbones", "regions"},
     "regions": SHARED | {"backbones"},

@@ -71,7 +71,7 @@ def test_sets_do_not_depend_on_the_working_directory(
 
 
 def test_unknown_sets_and_devices_are_told() -> None:
-    with pytest.raises(UserError, match=r"landscape.*photo, tabletop"):
+    with pytest.raises(UserError, match=r"landscape.*photo.*tabletop"):
         load_models("landscape")
     with pytest.raises(UserError, match=r"no/such\.yaml"):
         load_models("no/such.yaml")

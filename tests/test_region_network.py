@@ -5,13 +5,22 @@ from pathlib import Path
 import pytest
 import torch
 import weights
+from hypothesis import given
+from hypothesis import strategies as st
 from region_fakes import SIDE, batch, features, network
 
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.data.windows import whole
 from lr_edit.errors import UserError
-from lr_edit.regions.learned import LearnedProposer, load_region_network, pieces
+from lr_edit.regions.learned import (
+    LearnedProposer,
+    load_region_network,
+    padded,
+    pieces,
+    unpadded,
+)
 from lr_edit.regions.network import RegionNetwork, Seen
 from lr_edit.regions.sharpen import sharpen
 from lr_edit.training.objectives.base import Learner, Objective
@@ -203,3 +212,23 @@ def test_the_score_function_estimate_is_the_gradient_of_the_expected_reward() ->
     expected = float((logit.sigmoid() * (1 - logit.sigmoid())).detach())
     assert logit.grad is not None
     assert -float(logit.grad) == pytest.approx(expected, abs=0.03)
+
+
+@given(st.integers(1, 9), st.integers(1, 9))
+def test_a_picture_comes_back_from_its_square(height: int, width: int) -> None:
+    image = torch.rand(1, 3, height, width)
+    square = padded(image)
+    side = max(height, width)
+    assert square.shape == (1, 3, side, side)
+    assert torch.equal(unpadded(square, (height, width)), image)
+    window = whole(width, height)  # where training on photographs puts it
+    inside = square[..., -window.y : -window.y + height, -window.x : -window.x + width]
+    assert torch.equal(inside, image)
+    assert float(square.sum()) == pytest.approx(float(image.sum()), rel=1e-5)
+
+
+def test_bars_around_a_picture_are_no_part_of_its_region() -> None:
+    wide = picture(20, 60)
+    region = LearnedProposer(network(), features()).propose(wide, "a cat")
+    assert region.mask.shape == (1, 1, 20, 60) and region.change is not None
+    assert all(one.mask.shape == (1, 1, 20, 60) for one in region.alternatives)

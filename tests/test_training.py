@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(
     path
     for path in [*ROOT.glob("tabletop/*.yaml"), *ROOT.glob("region*.yaml")]
-    if path.stem != "region_per_image"  # has a picture in place of scenes
+    # These have a picture, or photographs, in place of scenes.
+    if path.stem != "region_per_image" and not path.stem.startswith("region_photo")
 )
 REGION = [
     "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",

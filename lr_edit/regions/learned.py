@@ -41,7 +41,7 @@ class LearnedProposer(RegionProposer):
         check_backbones(network.backbones, features.identities)
         self.network, self.features = network.eval().requires_grad_(False), features
         self.threshold, self.minimum = threshold, minimum
-        self._last: tuple[Tensor, Seen] | None = None
+        self._last: tuple[Tensor, Tensor, Seen] | None = None
 
     @torch.no_grad()
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
@@ -49,22 +49,30 @@ class LearnedProposer(RegionProposer):
         phrase = checked_phrase(phrase)
         words, known = self.features.tokens([phrase])
         edit = torch.tensor([reading == "edit"], device=words.device)
-        return self.region(self.network.read(self.seen(image), words, known, edit), image)
+        square, seen = self.seen(image)
+        found = self.network.read(seen, words, known, edit)
+        shape = (image.shape[-2], image.shape[-1])
+        thing, change = (
+            unpadded(sharpen(part, square)[0], shape) for part in (found.thing, found.change)
+        )
+        return self.region(found, thing, change)
 
-    def seen(self, image: Tensor) -> Seen:
-        """What the network keeps of image [1, 3, H, W]; at once if it was the last one."""
+    def seen(self, image: Tensor) -> tuple[Tensor, Seen]:
+        """Image [1, 3, H, W] as a square, and what the network keeps of it; at once if it was the
+        last one."""
         if self._last is None or self._last[0] is not image:
-            small = squeezed(image, self.network.side)
-            self._last = image, self.network.look(small, self.features.maps(image))
-        return self._last[1]
+            square = padded(image)
+            small = squeezed(square, self.network.side)
+            self._last = image, square, self.network.look(small, self.features.maps(square))
+        return self._last[1:]
 
-    def region(self, found: Proposals, image: Tensor) -> Region:
-        """The region that the proposals of one phrase mean."""
+    def region(self, found: Proposals, masks: Tensor, changes: Tensor) -> Region:
+        """The region that the proposals of one phrase mean, as masks [K, H, W] of thing and
+        change."""
         presence = float(found.presence.sigmoid())
         scores = found.score[0].sigmoid()
         scores = presence * scores
         order = scores.argsort(descending=True, stable=True).tolist()
-        masks, changes = sharpen(found.thing, image)[0], sharpen(found.change, image)[0]
         ranked = [Alternative(masks[k][None, None], float(scores[k]), "proposal") for k in order]
         best = order[0]
         for piece in pieces(masks[best], self.minimum):
@@ -79,8 +87,28 @@ class LearnedProposer(RegionProposer):
         )
 
 
+def padded(images: Tensor) -> Tensor:
+    """[B, 3, H, W] in the middle of squares [B, 3, S, S], S the longer side; mid-gray around."""
+    height, width = images.shape[-2:]
+    side = max(height, width)
+    left, top = _margin(side, width), _margin(side, height)
+    return F.pad(images, (left, side - width - left, top, side - height - top))
+
+
+def unpadded(masks: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Masks [..., S, S] of a square => [..., H, W] of the picture that `padded` put into it."""
+    side, (height, width) = masks.shape[-1], shape
+    top, left = _margin(side, height), _margin(side, width)
+    return masks[..., top : top + height, left : left + width]
+
+
+def _margin(side: int, length: int) -> int:
+    """What stands before a line of `length` in the middle of `side`; the odd pixel comes first."""
+    return (side - length + 1) // 2
+
+
 def squeezed(images: Tensor, side: int) -> Tensor:
-    """[B, 3, H, W] as squares [B, 3, side, side] in [-1, 1], nothing cut off."""
+    """Squares [B, 3, S, S] as squares [B, 3, side, side] in [-1, 1]."""
     if tuple(images.shape[-2:]) == (side, side):
         return images
     size = (side, side)
