@@ -171,7 +171,7 @@ def measure_judge(folder: str, device: str = "cpu", count: int = 3000) -> Figure
 
 def measure_diffusion(folder: str, device: str = "cpu", count: int = 96) -> Figures:
     """Regions of true pictures painted anew: how often the judge names the wanted noun and colour
-    at the first try, for 25 DDIM steps and guidance 3, without CLIP."""
+    at the first try, by default sampling without CLIP."""
     from lr_edit.backbones.diffusion import UNetDiffusion
     from lr_edit.guidance.options import GuidanceWeights
 
