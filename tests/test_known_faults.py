@@ -43,7 +43,7 @@ def edit(
         LinearClip(),
         EdgeDistance(),
         weights=weights,
-        sampling=SamplingOptions(**({"steps": 5} | sampling)),
+        sampling=SamplingOptions(**({"solver": "ddim", "steps": 5, "bf16": False} | sampling)),
         window=EXACT,
         views=ViewOptions(side=16),
         augment=AugmentOptions(copies=2),

@@ -108,7 +108,7 @@ def test_guidance_brings_the_region_nearer_to_the_prompt():
     image, region = picture(), box_mask(24, 24, 6, 8, 16, 18)
     losses = {}
     for scale in (0.0, 0.5):
-        options = SamplingOptions(steps=12, guidance_scale=scale)
+        options = SamplingOptions(gradient="unet", steps=12, guidance_scale=scale)
         build = editor(weights=GuidanceWeights(lpips=0, l2=0), sampling=options)
         losses[scale] = build.edit(image, region, "a dog", seeds=range(4)).losses["clip"].mean()
     assert losses[0.5] < losses[0.0] - 0.1

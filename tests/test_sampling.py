@@ -136,7 +136,7 @@ def test_dpmsolver_converges_faster_than_ddim():
 @pytest.mark.parametrize("name", ["ddpm", "ddim"])
 def test_a_guided_step_is_a_step_with_the_guided_prediction(name):
     x, diffusion = picture(16, 16), GaussianDiffusion()
-    options = SamplingOptions(guidance_scale=0.5)
+    options = SamplingOptions(gradient="unet", guidance_scale=0.5)
     denoise = guided(plain_denoiser(diffusion), squared_distance_to(0.7), ABAR, options)
     now = denoise(x, 500)
     assert (now.guided.x0 - now.plain.x0).abs().mean() > 0.01
@@ -152,7 +152,7 @@ def test_a_guided_step_is_a_step_with_the_guided_prediction(name):
 def test_guidance_stays_out_of_the_multistep_history():
     x, diffusion = picture(16, 16), GaussianDiffusion()
     plain = plain_denoiser(diffusion)
-    pushed = guided(plain, squared_distance_to(5.0), ABAR, SamplingOptions(guidance_scale=3.0))
+    pushed = guided(plain, squared_distance_to(5.0), ABAR, SamplingOptions(gradient="unet", guidance_scale=3.0))
     ends = []
     for first in (plain, pushed):
         solver = Solver("dpmsolver", cosine_schedule(), trailing_timesteps(1000, 20))
@@ -171,7 +171,9 @@ def test_guidance_stays_out_of_the_multistep_history():
 def test_the_unet_gradient_is_the_slope_of_the_loss(guide_on, cfg):
     diffusion, t = GaussianDiffusion(size=8, pull=0.4), 400
     denoise = plain_denoiser(diffusion, cfg)
-    options = SamplingOptions(guide_on=guide_on, normalize="none", guidance_scale=1.0)
+    options = SamplingOptions(
+        gradient="unet", guide_on=guide_on, normalize="none", guidance_scale=1.0
+    )
     loss, x = squared_distance_to(0.7), picture(8, 8)
     sigma = (1 - ABAR[t]) ** 0.5
 
@@ -190,7 +192,7 @@ def test_the_unet_gradient_is_the_slope_of_the_loss(guide_on, cfg):
 
 def test_unet_guidance_keeps_x0_and_eps_consistent():
     x = picture(16, 16)
-    options = SamplingOptions(guidance_scale=0.5)
+    options = SamplingOptions(gradient="unet", guidance_scale=0.5)
     now = guided(plain_denoiser(GaussianDiffusion()), squared_distance_to(1), ABAR, options)(x, 300)
     torch.testing.assert_close(noised(now.guided.x0, now.guided.eps, ABAR[300]), x)
 
@@ -240,7 +242,7 @@ def test_a_loss_without_a_slope_leaves_the_sample_as_it_is(gradient):
 @pytest.mark.parametrize("gradient", ["unet", "straight"])
 @pytest.mark.parametrize("name", SOLVERS)
 def test_guidance_lowers_its_loss(name, gradient):
-    options = SamplingOptions(gradient=gradient)
+    options = SamplingOptions(gradient=gradient, guidance_scale=0.2)
     plain = plain_denoiser(GaussianDiffusion())
     steps = trailing_timesteps(1000, 20)
     loss = squared_distance_to(0.8)

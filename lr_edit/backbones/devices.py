@@ -30,6 +30,14 @@ def device_named(name: str) -> torch.device:
     return device
 
 
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16, and so faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public question
+    return device.type == "cpu" and known is not None and bool(known())
+
+
 def plain_attention(device: torch.device) -> AbstractContextManager[None]:
     """On a CPU plain products are faster than fused attention, above all backwards."""
     from torch.nn.attention import SDPBackend, sdpa_kernel

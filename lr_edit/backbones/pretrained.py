@@ -10,8 +10,10 @@ import torch
 from lr_edit.errors import UserError
 
 
-def from_folder(kind: Any, folder: str | Path, **options: Any) -> Any:
-    """A float32 model of class `kind` from a local folder, every parameter taken from its files.
+def from_folder(
+    kind: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **options: Any
+) -> Any:
+    """A model of class `kind` from a local folder, every parameter taken from its files.
 
     Raises UserError when a tensor is missing or has another shape: the libraries would leave
     random values there. What reading raises is left to `folders.loading`.
@@ -22,7 +24,7 @@ def from_folder(kind: Any, folder: str | Path, **options: Any) -> Any:
             str(folder),
             local_files_only=True,
             output_loading_info=True,
-            **{name: torch.float32},
+            **{name: dtype},
             **options,
         )
     for fault in ("missing_keys", "mismatched_keys", "error_msgs"):

@@ -35,26 +35,31 @@ class SamplingOptions:
         tau: the largest rms of "clip".
         unguided_steps: how many of the last steps go without the loss, which has least to say
             there.
-        clamp: keep x0 within [-1, 1] at every step.
+        clamp: keep x0 within [-1, 1] at every step; latents have no such limits.
         blend: put the noised background back at every step; without it only the final picture is
             composited.
-        bf16: run the networks in bfloat16 autocast.
+        shrink: latent models: a region whose middle is fewer latent cells than this from its rim is
+            widened to it at first, and drawn in over the steps; 0 for none.
+        negative: the null prompt of classifier-free guidance: what the region should not show.
+        bf16: run the networks in bfloat16 autocast; None where the device is fast at it.
     """
 
-    solver: SolverName = "ddim"
+    solver: SolverName = "ddpm"
     steps: int = 25
     strength: float = 1.0
     timesteps: tuple[int, ...] | None = None
     cfg: float = 3.0
-    gradient: GradientMode = "unet"
+    gradient: GradientMode = "straight"
     guide_on: GuideOn = "mixture"
-    guidance_scale: float = 0.2
+    guidance_scale: float = 0.05
     normalize: Normalize = "unit"
     tau: float = 0.05
     unguided_steps: int = 0
     clamp: bool = True
     blend: bool = True
-    bf16: bool = False
+    shrink: int = 4
+    negative: str = ""
+    bf16: bool | None = None
 
     def __post_init__(self) -> None:
         _one_of("sampling.solver", self.solver, get_args(SolverName))
@@ -66,6 +71,7 @@ class SamplingOptions:
         _at_least("sampling.guidance_scale", self.guidance_scale, 0)
         _at_least("sampling.tau", self.tau, 0)
         _at_least("sampling.unguided_steps", self.unguided_steps, 0)
+        _at_least("sampling.shrink", self.shrink, 0)
         if not 0 < self.strength <= 1:
             raise UserError(
                 f"sampling.strength is {self.strength}; give a number above 0, up to 1 (paint anew)"

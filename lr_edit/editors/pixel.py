@@ -1,37 +1,35 @@
-"""The guided editor: a pixel diffusion model, a guidance loss, and a background that stays.
+"""The guided editor: a diffusion model, a guidance loss, and a background that stays.
 
-Joshi and Aditya, section 3.3, on Blended Diffusion (Avrahami et al., 2022). Everything numerical
-is in the modules beside this one; here they are put together.
+Joshi and Aditya, section 3.3, on Blended Diffusion (Avrahami et al., 2022) and, for models of
+latents, Blended Latent Diffusion (2023). Everything numerical is in the modules beside this one;
+here they are put together.
 """
 
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
 from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistance
-from lr_edit.editors.denoisers import (
-    Denoise,
-    clamped,
-    gray_projection,
-    guided,
-    model_denoiser,
-    projected,
+from lr_edit.backbones.devices import fast_bfloat16
+from lr_edit.backbones.latent import LatentDiffusion
+from lr_edit.backbones.memory import enough_memory
+from lr_edit.editors.canvas import Canvas, canvas_background, pixel_canvas, seen_on
+from lr_edit.editors.denoisers import Denoise, guided, model_denoiser, projected
+from lr_edit.editors.editor import (
+    LARGEST_SEED,
+    Edit,
+    Editor,
+    OnStep,
+    check_request,
+    over_batches,
 )
-from lr_edit.editors.editor import Edit, Editor, OnStep, Progress
+from lr_edit.editors.latent import latent_canvas
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.editors.sampling import (
-    Sample,
-    background,
-    initial_noise,
-    noised,
-    sample,
-    unblended,
-)
+from lr_edit.editors.sampling import Sample, initial_noise, noised, sample, unblended
 from lr_edit.editors.schedulers import Solver, trailing_timesteps
 from lr_edit.editors.window import Window, close_window, match_color, open_window
 from lr_edit.errors import UserError
@@ -47,11 +45,11 @@ from lr_edit.guidance.terms import (
     weighted_sum,
 )
 
-_LARGEST_SEED = 2**32 - 1  # torch's CPU generator uses no more bits than that
+_REMEDY = "give a smaller --count, or --device cpu"
 
 
 class PixelEditor(Editor):
-    """Edits with a pixel diffusion model, text-conditional or not, guided or not."""
+    """Edits with a diffusion model of pixels or latents, text-conditional or not, guided or not."""
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class PixelEditor(Editor):
 
         clip and perceptual are needed when their weight is not 0, else UserError. distance: of
         the CLIP loss. max_batch: candidates sampled at once, which bounds memory and changes
-        nothing else.
+        nothing else; a model of latents may ask for fewer.
         """
         self.diffusion = diffusion
         self.clip = clip
@@ -82,6 +80,10 @@ class PixelEditor(Editor):
         self.augment = augment or AugmentOptions()
         self.distance = distance
         self.max_batch = max_batch
+        latent = diffusion if isinstance(diffusion, LatentDiffusion) else None
+        self._batch = min(max_batch, latent.batch) if latent else max_batch
+        self._codec = latent.codec if latent else None
+        self._remedy = latent.remedy if latent else _REMEDY
         if max_batch < 1:
             raise UserError(f"max_batch is {max_batch}; give 1 or more")
         for name, model in (("clip", clip), ("lpips", perceptual)):
@@ -104,17 +106,18 @@ class PixelEditor(Editor):
         on_step: OnStep | None = None,
     ) -> Edit:
         """See Editor.edit. Also works within inference mode."""
-        _check(image, region, prompt, seeds)
+        check_request(image, region, prompt, seeds)
         began = time.perf_counter()
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), enough_memory(self._remedy):
             window = open_window(image, region, self.diffusion.size, self.window)
+            canvas = self._canvas(window, gray)
             samples = [
-                self._paint(window, prompt, seeds, first, gray, on_step)
-                for first in range(0, len(seeds), self.max_batch)
+                self._paint(window, canvas, prompt, seeds, first, on_step)
+                for first in range(0, len(seeds), self._batch)
             ]
-            patches = torch.cat([part.pictures for part in samples])
+            patches = torch.cat([canvas.picture(part.pictures) for part in samples])
             if self.window.match_color:
-                raw = torch.cat([part.unblended for part in samples])
+                raw = torch.cat([canvas.picture(part.unblended) for part in samples])
                 patches = match_color(patches, raw, window)
             candidates, weight = close_window(image, patches.clamp(-1, 1), window)
         losses = {
@@ -123,28 +126,34 @@ class PixelEditor(Editor):
         seconds = time.perf_counter() - began
         return Edit(candidates, tuple(seeds), weight, window.box, losses, seconds)
 
+    def _canvas(self, window: Window, gray: bool) -> Canvas:
+        """The window as the model sees it."""
+        if self._codec is None:
+            return pixel_canvas(window, self.sampling.clamp, gray)
+        return latent_canvas(window, self._codec, self.sampling.shrink, gray)
+
     def _paint(
         self,
         window: Window,
+        canvas: Canvas,
         prompt: str,
         seeds: Sequence[int],
         first: int,
-        gray: bool,
         on_step: OnStep | None,
     ) -> Sample:
         """Samples the batch of candidates that begins at `first`."""
-        options, device = self.sampling, window.source.device
+        options, source = self.sampling, canvas.source
         solver = self._solver()
-        generators = [Generator().manual_seed(s) for s in seeds[first : first + self.max_batch]]
+        generators = [Generator().manual_seed(s) for s in seeds[first : first + self._batch]]
         view_generators = [_branch(generator) for generator in generators]
-        noise = initial_noise(generators, self.diffusion.size, device)
+        noise = initial_noise(generators, source.shape[-1], source.device, source.shape[1])
         whole = options.timesteps is None and options.strength == 1
-        start = noise if whole else noised(window.source, noise, solver.levels[0])
-        blend = background(window.source, window.mask, noise) if options.blend else unblended
-        with self._autocast(device):
-            denoise = self._denoiser(window, prompt, solver.timesteps, view_generators, gray)
-            report = on_step and partial(_report, on_step, first, len(seeds), self.max_batch)
-            return sample(denoise, solver, start, blend, generators, report)
+        start = noise if whole else noised(source, noise, solver.levels[0])
+        blend = canvas_background(canvas, noise, solver.levels) if options.blend else unblended
+        with self._autocast(source.device):
+            denoise = self._denoiser(window, canvas, prompt, solver.timesteps, view_generators)
+            report = on_step and partial(over_batches, on_step, first, len(seeds), self._batch)
+            return sample(denoise, solver, start, blend, generators, report, canvas.view)
 
     def _solver(self) -> Solver:
         """A fresh solver; what a multistep one remembers belongs to one batch."""
@@ -157,27 +166,28 @@ class PixelEditor(Editor):
     def _denoiser(
         self,
         window: Window,
+        canvas: Canvas,
         prompt: str,
         timesteps: tuple[int, ...],
         view_generators: Sequence[Generator],
-        gray: bool,
     ) -> Denoise:
         """The model with every wrapper that the options ask for."""
         options = self.sampling
         abar = self.diffusion.alphas_cumprod.double().tolist()
         cfg = options.cfg if self.diffusion.text_conditional else 0.0
-        condition, null = self.diffusion.embed([prompt, ""]).split(1)
-        denoise = model_denoiser(self.diffusion, condition, null, cfg, window.source, window.hole)
+        condition, null = self.diffusion.embed([prompt, options.negative]).split(1)
+        denoise = model_denoiser(self.diffusion, condition, null, cfg, canvas.shown, canvas.hole)
         if self.weights.active:
             terms = self._terms(view_generators)
             loss = partial(
                 weighted_sum, terms, source=window.source, mask=window.mask, prompt=prompt
             )
+            seen = seen_on(canvas, loss, self.weights.range > 0)
             steered = frozenset(timesteps[: max(len(timesteps) - options.unguided_steps, 0)])
-            denoise = guided(denoise, loss, abar, options, steered)
-        if options.clamp:
-            denoise = projected(denoise, clamped, abar)
-        return projected(denoise, gray_projection, abar) if gray else denoise
+            denoise = guided(denoise, seen, abar, options, steered)
+        for limit in canvas.limits:
+            denoise = projected(denoise, limit, abar)
+        return denoise
 
     def _terms(self, generators: Sequence[Generator]) -> dict[str, tuple[float, GuidanceTerm]]:
         """The terms whose weight is not 0, by name; the generators draw CLIP's views."""
@@ -196,34 +206,13 @@ class PixelEditor(Editor):
         return terms
 
     def _autocast(self, device: torch.device) -> AbstractContextManager[None]:
-        """bfloat16 for the networks, when asked for."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.sampling.bf16)
+        """bfloat16 for the networks, when asked for or fast."""
+        wanted = self.sampling.bf16
+        return torch.autocast(
+            device.type, torch.bfloat16, enabled=fast_bfloat16(device) if wanted is None else wanted
+        )
 
 
 def _branch(generator: Generator) -> Generator:
     """A second stream for a candidate, so that its noise is the same whatever else is drawn."""
-    return Generator().manual_seed(int(torch.randint(_LARGEST_SEED, (), generator=generator)))
-
-
-def _report(on_step: OnStep, first: int, count: int, batch: int, progress: Progress) -> None:
-    """Passes on the progress of one batch, counted over all of them."""
-    batches = -(-count // batch)
-    done = first // batch * progress.steps + progress.step
-    on_step(replace(progress, step=done, steps=batches * progress.steps, first=first))
-
-
-def _check(image: Tensor, region: Tensor, prompt: str, seeds: Sequence[int]) -> None:
-    """Raises UserError for what no editor can work with."""
-    if image.ndim != 4 or image.shape[:2] != (1, 3):
-        raise UserError(f"the image has shape {tuple(image.shape)}; give [1, 3, H, W]")
-    if region.shape != (1, 1, *image.shape[2:]):
-        raise UserError(
-            f"the region has shape {tuple(region.shape)}; give [1, 1, H, W] of the image's size, "
-            f"{image.shape[3]}x{image.shape[2]}"
-        )
-    if not prompt.strip():
-        raise UserError("the prompt is blank; say what the region should show")
-    if not seeds:
-        raise UserError("there are no seeds; give one for every candidate")
-    if not all(0 <= seed <= _LARGEST_SEED for seed in seeds):
-        raise UserError(f"seeds are {list(seeds)}; give whole numbers from 0 to {_LARGEST_SEED}")
+    return Generator().manual_seed(int(torch.randint(LARGEST_SEED, (), generator=generator)))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,20 +13,22 @@ from lr_edit.editors.editor import OnStep, Progress
 from lr_edit.editors.schedulers import Solver
 
 Blend = Callable[[Tensor, float], Tensor]
-"""(sample [N, 3, S, S], its abar) -> the sample with its background put back at that level."""
+"""(sample [N, C, S, S], its abar) -> the sample with its background put back at that level."""
 
 
 class Sample(NamedTuple):
-    """The end of a run: pictures [N, 3, S, S], the same before the last blend, the last losses."""
+    """The end of a run: x0 [N, C, S, S], the same before the last blend, the last losses."""
 
     pictures: Tensor
     unblended: Tensor
     losses: dict[str, Tensor]
 
 
-def initial_noise(generators: Sequence[Generator], size: int, device: torch.device) -> Tensor:
-    """Standard normal noise [N, 3, size, size], candidate k's from generator k alone."""
-    noise = [torch.randn(3, size, size, generator=g, device=g.device) for g in generators]
+def initial_noise(
+    generators: Sequence[Generator], size: int, device: torch.device, channels: int = 3
+) -> Tensor:
+    """Standard normal noise [N, channels, size, size], candidate k's from generator k alone."""
+    noise = [torch.randn(channels, size, size, generator=g, device=g.device) for g in generators]
     return torch.stack(noise).to(device)
 
 
@@ -37,7 +40,7 @@ def noised(source: Tensor, noise: Tensor, abar: float) -> Tensor:
 def background(source: Tensor, mask: Tensor, noise: Tensor) -> Blend:
     """Blended Diffusion, algorithm 2: x * m + noised(source) * (1 - m), at the sample's own level.
 
-    The noise [N, 3, S, S] is one draw a candidate for the whole run. With it also the start of the
+    The noise [N, C, S, S] is one draw a candidate for the whole run. With it also the start of the
     sample, both sides of a soft edge carry the same noise, and mixing them loses no variance.
     """
 
@@ -52,6 +55,11 @@ def unblended(x: Tensor, abar: float) -> Tensor:
     return x
 
 
+def unchanged(x: Tensor) -> Tensor:
+    """x itself: the picture of a sample that is one."""
+    return x
+
+
 @torch.no_grad()
 def sample(
     denoise: Denoise,
@@ -60,12 +68,13 @@ def sample(
     blend: Blend,
     generators: Sequence[Generator],
     on_step: OnStep | None = None,
+    picture: Callable[[Tensor], Tensor] = unchanged,
 ) -> Sample:
-    """Runs every step of the solver from x [N, 3, S, S] at the solver's first level.
+    """Runs every step of the solver from x [N, C, S, S] at the solver's first level.
 
     What comes back is the sample after the last step, last guidance included, not an earlier
     estimate. generators, one a candidate, feed stochastic solvers. Progress counts this run
-    alone.
+    alone; picture makes its previews of x0.
     """
     began = time.perf_counter()
     losses: dict[str, Tensor] = {}
@@ -76,7 +85,13 @@ def sample(
         x = blend(raw, solver.levels[i + 1])
         losses = denoised.losses or losses
         if on_step is not None:
-            preview = blend(denoised.guided.x0, 1.0).clamp(-1, 1)
+            preview = partial(_preview, picture, blend, denoised.guided.x0)
             seconds = time.perf_counter() - began
             on_step(Progress(i + 1, len(solver), t, preview, denoised.losses, seconds))
     return Sample(x, raw, losses)
+
+
+@torch.no_grad()
+def _preview(picture: Callable[[Tensor], Tensor], blend: Blend, x0: Tensor) -> Tensor:
+    """An estimate x0 in its surroundings, as a picture in [-1, 1]."""
+    return picture(blend(x0, 1.0)).clamp(-1, 1)

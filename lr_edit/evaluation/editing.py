@@ -10,6 +10,7 @@ from torch import Tensor
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.edit import edit_image
 from lr_edit.editors.editor import Editor
+from lr_edit.editors.inpainting import InpaintingEditor
 from lr_edit.editors.pixel import PixelEditor
 from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.config import EditorVariant
@@ -38,8 +39,10 @@ class Edited:
     seconds: float | None
 
 
-def build_editor(models: ModelSet, variant: EditorVariant) -> PixelEditor:
+def build_editor(models: ModelSet, variant: EditorVariant) -> Editor:
     """The editor of a variant; networks whose weight is 0 are not even loaded."""
+    if models.has("inpainter"):
+        return InpaintingEditor(models.inpainter, variant.sampling, variant.window)
     weights = variant.weights
     return PixelEditor(
         models.diffusion,

@@ -85,7 +85,7 @@ class AugmentOptions:
         probability: how often the affine and, independently, the perspective part is applied.
     """
 
-    copies: int = 4
+    copies: int = 2
     degrees: float = 15.0
     translate: float = 0.1
     perspective: float = 0.2
