@@ -9,6 +9,7 @@ import torch
 from evaluation_fakes import KnowingJudge, NoSegment, fake_models
 from PIL import Image
 from tiny_models import tiny_models
+from tiny_rivals import tiny_rivals
 
 from lr_edit.backbones.folders import ROOT
 from lr_edit.backbones.judge import NOTHING, JudgeNetwork, save_judge
@@ -224,8 +225,10 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_
 def test_a_configuration_runs_with_models_from_folders(tmp_path: Path) -> None:
     network = JudgeNetwork((*NOUNS, NOTHING), COLOURS, widths=(8, 8), size=16)
     save_judge(tmp_path / "judge", network)
+    models = tiny_models(tmp_path)
+    models.write_text(models.read_text() + tiny_rivals(tmp_path))
     config = {
-        "edits": 1, "splits": ["plain"], "size": SIZE, "models": str(tiny_models(tmp_path)),
+        "edits": 1, "splits": ["plain"], "size": SIZE, "models": str(models),
         "judge": str(tmp_path / "judge"),
         "proposers": list(PROPOSERS),
         "editors": {"quick": {"count": 2, "sampling": {"steps": 1}, "views": {"side": 16}}},

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import region_fakes
+import tiny_rivals
 import torch
 from editor_fakes import LinearClip, box_mask, picture
 from torch import Tensor
@@ -71,8 +72,10 @@ PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
     "segformer-clip": segformer_clip,
     "segformer-clip, as published": lambda: segformer_clip(connected=False),
     "segformer-clip, crops": lambda: segformer_clip(crop=True),
+    "clipseg": lambda: tiny_rivals.proposers()["clipseg"],
+    "grounded sam": lambda: tiny_rivals.proposers()["grounded_sam"],
 }
-READERS = ["learned", *(name for name in PROPOSERS if name.startswith("segformer"))]
+READERS = [name for name in PROPOSERS if name not in ("mask", "whole") and "box" not in name]
 
 
 @pytest.mark.parametrize("name", PROPOSERS)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import sample_cases
 from lr_edit.evaluation.region_benchmark import run_regions
 from lr_edit.evaluation.region_phrases import REFERENCES, PhraseProposer, always
 from lr_edit.models import load_models
+from lr_edit.proposers import FROM_MODELS
 from lr_edit.regions.learned import LearnedProposer
-from lr_edit.regions.segformer_clip import SegformerClipProposer
 from lr_edit.tabletop.region_cases import region_cases
 from lr_edit.tabletop.splits import PARTS
+
+_NETWORK = "learned"  # what the network that is tested is called; no rival may be
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Comparison:
         phrases: how many of each part.
         parts: of the test split.
         edits: replace edits against whose exact differences the edit masks are measured.
-        rivals: beside the network: segformer_clip and those in REFERENCES.
-        models: the model set of segformer_clip.
+        rivals: beside the network: those of `lr_edit.proposers`, and those in REFERENCES.
+        models: the model set that rivals are made of.
         output: folder for regions.json, regions.md and the pictures.
         size: of the pictures, in pixels a side.
         folder: where rendered scenes are kept.
@@ -47,19 +50,26 @@ def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> di
     }
     edits = sample_cases(comparison.edits, size=comparison.size) if comparison.edits else ()
     return run_regions(
-        {"learned": always(learned), **rivals(comparison.rivals, comparison.models, device)},
+        {_NETWORK: always(learned), **rivals(comparison.rivals, comparison.models, device)},
         cases,
         comparison.output,
-        shown=("learned", *(n for n in comparison.rivals if n == "segformer_clip")),
+        shown=(_NETWORK, *(n for n in comparison.rivals if n not in REFERENCES)),
         edits=edits,
         device=device,
     )
 
 
 def rivals(names: Sequence[str], models: str, device: str) -> dict[str, PhraseProposer]:
-    """The proposers of these names."""
+    """The proposers of these names; models are loaded where one needs them.
+
+    Raises UserError for unknown names, and for what the set lacks.
+    """
     found = dict(REFERENCES)
-    if "segformer_clip" in names:
+    ways = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERENCES)}
+    for name in names:
+        if name not in (*found, *ways):
+            raise UserError(f"unknown rival {name!r}: give some of {', '.join((*ways, *found))}")
+    if set(names) & set(ways):
         loaded = load_models(models, device)
-        found["segformer_clip"] = always(SegformerClipProposer(loaded.segmenter, loaded.clip))
+        found |= {name: always(ways[name].make(loaded)) for name in names if name in ways}
     return {name: found[name] for name in names}
