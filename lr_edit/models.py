@@ -1,20 +1,22 @@
 """Sets of models by name: configs/models/NAME.yaml => frozen networks, each loaded when first used.
 
-An entry of the file is `class_path` and `init_args`; the entries are those of `ModelSet`. Nothing
-here tells one set from another.
+An entry of the file is `class_path` and `init_args`; the entries are those of `ModelSet`. Beside
+them may stand `options`: defaults of infer.py that suit the models. Nothing here tells one set from
+another.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistance, Segmenter
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.folders import ROOT
+from lr_edit.backbones.latent import Inpainter
 from lr_edit.errors import UserError
 from lr_edit.regions.region import RegionProposer
 
@@ -25,9 +27,13 @@ KINDS: dict[str, type] = {
     "segmenter": Segmenter,
     "perceptual": PerceptualDistance,
     "diffusion": Diffusion,
+    "inpainter": Inpainter,
     "region": RegionProposer,
+    "clipseg": RegionProposer,
+    "grounded_sam": RegionProposer,
     "dino": DinoEncoder,
 }
+_OPTIONS = "options"
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,13 @@ class ModelSet:
 
     @cached_property
     def diffusion(self) -> Diffusion:
-        """The diffusion model."""
+        """The diffusion model, of pixels or of latents."""
         return self.part("diffusion")
+
+    @cached_property
+    def inpainter(self) -> Inpainter:
+        """A pipeline that edits unguided; where a set has one, it does the edits."""
+        return self.part("inpainter")
 
     def has(self, part: str) -> bool:
         """Whether the set has an entry of that name; loads nothing."""
@@ -109,9 +120,30 @@ def load_models(name: str | Path = "tabletop", device: str = "cpu") -> ModelSet:
     path = config_path(name)
     entries = _entries(path)
     return ModelSet(
-        {part: _loader(path, part, entry, where) for part, entry in entries.items()},
+        {
+            part: partial(_made, str(name), part, *_class_and_arguments(path, part, entry, where))
+            for part, entry in entries.items()
+        },
         name=str(name),
     )
+
+
+def described_entries(name: str | Path) -> dict[str, tuple[type, dict[str, Any]]]:
+    """The class of each entry of a model set, and all its init_args; UserError as `load_models`."""
+    path = config_path(name)
+    return {
+        part: _class_and_arguments(path, part, entry, "cpu")
+        for part, entry in _entries(path).items()
+    }
+
+
+def entry_arguments(name: str | Path, part: str) -> dict[str, Any]:
+    """The init_args of an entry of a model set; UserError where the set has no such entry."""
+    path = config_path(name)
+    entries = _entries(path)
+    if part not in entries:
+        raise UserError(f"{str(path)!r} has no entry {part}: expected one")
+    return dict(entries[part].get("init_args", {}))
 
 
 def model_sets() -> list[str]:
@@ -132,8 +164,31 @@ def config_path(name: str | Path) -> Path:
     )
 
 
+def suggested_options(name: str | Path) -> dict[str, dict[str, Any]]:
+    """What a set suggests for an edit: values by group and option, as infer.py names them.
+
+    Raises UserError as `load_models` does, and for what is no such table.
+    """
+    path = config_path(name)
+    options = _read(path).get(_OPTIONS) or {}
+    if not isinstance(options, dict) or not all(isinstance(g, dict) for g in options.values()):
+        raise UserError(f"{str(path)!r}: options are {options!r}: expected groups of options")
+    return options
+
+
 def _entries(path: Path) -> dict[str, Any]:
     """The entries of a file, their names checked."""
+    entries = _read(path)
+    unknown = sorted(set(map(str, entries)) - set(KINDS) - {_OPTIONS})
+    if unknown:
+        raise UserError(
+            f"{str(path)!r} has an unknown entry {unknown[0]!r}: expected {', '.join(KINDS)}"
+        )
+    return {part: entries[part] for part in KINDS if entries.get(part) is not None}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file holds."""
     import yaml
 
     try:
@@ -143,16 +198,13 @@ def _entries(path: Path) -> dict[str, Any]:
         raise UserError(f"{str(path)!r} is no model set ({reason}): expected YAML") from error
     if not isinstance(entries, dict):
         raise UserError(f"{str(path)!r} is no model set: expected entries {', '.join(KINDS)}")
-    unknown = sorted(set(map(str, entries)) - set(KINDS))
-    if unknown:
-        raise UserError(
-            f"{str(path)!r} has an unknown entry {unknown[0]!r}: expected {', '.join(KINDS)}"
-        )
-    return {part: entry for part, entry in entries.items() if entry is not None}
+    return entries
 
 
-def _loader(path: Path, part: str, entry: Any, device: str) -> Callable[[], Any]:
-    """What makes the network of an entry; its class and arguments are checked now."""
+def _class_and_arguments(
+    path: Path, part: str, entry: Any, device: str
+) -> tuple[type, dict[str, Any]]:
+    """The class of an entry and all its arguments, checked."""
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
@@ -165,9 +217,34 @@ def _loader(path: Path, part: str, entry: Any, device: str) -> Callable[[], Any]
             f"{str(path)!r}: the entry {part} is wrong ({_reason(error)}): expected class_path and "
             "init_args"
         ) from error
-    module, _, kind = config[part].class_path.rpartition(".")
+    module, _, name = config[part].class_path.rpartition(".")
+    kind = getattr(import_module(module), name)
     # Called directly: jsonargparse would bury the constructor's own UserError in its report.
-    return partial(getattr(import_module(module), kind), **config[part].init_args.as_dict())
+    return kind, config[part].init_args.as_dict()
+
+
+def _made(models: str, part: str, kind: type, arguments: Mapping[str, Any]) -> Any:
+    """kind(**arguments), where a record of options may still be a dict of them.
+
+    Where weights are missing that can be fetched, the error names them, and the command.
+    """
+    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
+    ready = {
+        name: hints[name](**value) if is_dataclass(hints.get(name)) else value
+        for name, value in arguments.items()
+    }
+    try:
+        return kind(**ready)
+    except UserError as error:
+        from lr_edit.fetching import described, missing  # it knows every class that loads weights
+
+        lacking = "; ".join(map(described, missing(kind, arguments)))
+        if not lacking:
+            raise
+        raise UserError(
+            f"{error}; the entry {part} lacks {lacking}: get it with python infer.py fetch "
+            f"--models {models} --only {part}"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

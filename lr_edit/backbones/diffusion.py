@@ -20,7 +20,8 @@ from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
 
-_FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
+FILES = ("*.json", "*.txt", "*.safetensors")
+"""What is fetched from the hub."""
 
 
 class UNetDiffusion(Diffusion):
@@ -36,7 +37,7 @@ class UNetDiffusion(Diffusion):
     def __init__(
         self, folder: str, device: str = "cpu", dtype: str = "float32", checkpointing: bool = False
     ) -> None:
-        path = located(folder, _FILES)
+        path = located(folder, FILES)
         with loading(path):
             self._scheduler = _scheduler(path)
             network, self._tokenizer = _network(path)

@@ -20,6 +20,8 @@ from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
 
 TYPES = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
+FILES = ("config.json", "*.json", "*.safetensors")
+"""What is fetched from the hub."""
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 
 
@@ -29,17 +31,22 @@ class DinoEncoder(DenseEncoder):
     name: a folder, or owner/name on the hub such as facebook/dino-vits16 or facebook/dinov2-base.
     layers: blocks by number, 1 = the first; () = the last. The last one's features are after the
     final norm, the others plain outputs. side: pixels a side that pictures are squeezed to, a
-    multiple of the patch; 0 = the network's own.
+    multiple of the patch; 0 = the network's own. revision: on the hub, None for the newest.
 
     Raises UserError for missing or damaged weights, for networks of another kind, and for layers or
     a side that do not fit.
     """
 
     def __init__(
-        self, name: str, layers: tuple[int, ...] = (), side: int = 0, device: str = "cpu"
+        self,
+        name: str,
+        layers: tuple[int, ...] = (),
+        side: int = 0,
+        device: str = "cpu",
+        revision: str | None = None,
     ) -> None:
         self._device = device_named(device)
-        folder = located(name, ("*.json", "*.safetensors", "*.bin"))
+        folder = located(name, FILES, revision)
         with loading(folder):
             self._model = load_dino(folder).to(self._device)
             facts = preprocessing(folder)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lr_edit.backbones.checks import verify
+from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +31,19 @@ def local_folder(name: str | Path) -> Path | None:
     return None
 
 
-def located(name: str | Path, patterns: Sequence[str] | None = None) -> Path:
+def hub_name(name: str | Path) -> bool:
+    """Whether a name could be owner/name on the hub; a folder of that name goes before it."""
+    return not Path(name).is_absolute() and _HUB_NAME.fullmatch(str(name)) is not None
+
+
+def located(
+    name: str | Path, patterns: Sequence[str] | None = None, revision: str | None = None
+) -> Path:
     """The folder of weights called `name`: a path (see `local_folder`), or owner/name on the hub.
 
     A folder with a card is verified against its checksums. From the hub, files that match
-    `patterns` are fetched into its cache, once.
+    `patterns` are fetched into its cache, once; revision: a commit, branch or tag there, None for
+    the newest.
 
     Raises UserError when there is neither, or when a file is missing or damaged.
     """
@@ -42,25 +51,12 @@ def located(name: str | Path, patterns: Sequence[str] | None = None) -> Path:
     if folder is not None:
         verify(folder)
         return folder
-    if Path(name).is_absolute() or not _HUB_NAME.fullmatch(str(name)):
+    if not hub_name(name):
         raise UserError(
             f"missing weights: there is no folder {str(name)!r}; give the path of a folder, or "
             "run make weights"
         )
-    return _from_hub(str(name), patterns)
-
-
-def _from_hub(name: str, patterns: Sequence[str] | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(patterns) if patterns else None))
-    except (OSError, HfHubHTTPError, ValueError) as error:
-        raise UserError(
-            f"missing weights: {name!r} is no folder here, and the Hugging Face hub did not give "
-            f"it ({type(error).__name__}); check the name and the network, or give a folder"
-        ) from error
+    return HubFiles(str(name), tuple(patterns or ()), revision or "main").fetch()
 
 
 @contextmanager

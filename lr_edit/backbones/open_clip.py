@@ -4,7 +4,9 @@ A local folder has open_clip_config.json (model_cfg, preprocess_cfg), open_clip_
 and, where the text_cfg has an hf_tokenizer_name, the tokenizer's files.
 """
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,24 +16,33 @@ from torch import Tensor
 from lr_edit.backbones.base import ImageTextEncoder, freeze
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.folders import loading, located
+from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.backbones.pretrained import quiet
+from lr_edit.backbones.sources import Source
+from lr_edit.backbones.url_files import UrlFile, torch_checkpoints
 from lr_edit.errors import UserError
 
-_LOCAL, _HUB = "local-dir:", "hf-hub:"
+LOCAL, HUB = "local-dir:", "hf-hub:"
+FILES = ("open_clip_config.json", "*.json", "*.txt", "open_clip_model.safetensors")
+"""What is fetched of a hf-hub: model."""
+_WEIGHTS = "open_clip_model.safetensors"
 
 
 class OpenClipEncoder(ImageTextEncoder):
     """An OpenCLIP model.
 
     name: "local-dir:FOLDER", "hf-hub:OWNER/NAME", or an OpenCLIP architecture such as "ViT-B-16";
-    only the last needs `pretrained`, the tag of its weights such as "openai".
+    only the last needs `pretrained`, the tag of its weights such as "openai". revision: of the
+    repository on the hub that a tag stands for, None for the newest.
 
     Raises UserError for unknown names and for missing or damaged weights.
     """
 
-    def __init__(self, name: str, pretrained: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, pretrained: str = "", device: str = "cpu", revision: str | None = None
+    ) -> None:
         self._device = device_named(device)
-        model, self._tokenizer = _load(name, pretrained)
+        model, self._tokenizer = _load(name, pretrained, revision)
         self._model: Any = freeze(model.to(self._device))
         facts = model.visual.preprocess_cfg
         self._mean, self._std = (
@@ -74,21 +85,61 @@ class OpenClipEncoder(ImageTextEncoder):
         return float(self._model.logit_scale.exp())
 
 
-def _load(name: str, pretrained: str) -> tuple[Any, Any]:
+def tag_source(name: str, tag: str, revision: str | None = None) -> Source | None:
+    """Where the weights of an architecture's tag come from; None for a tag that OpenCLIP lacks.
+
+    From the hub, as safetensors, wherever OpenCLIP knows a repository there.
+    """
+    import open_clip
+
+    config = open_clip.get_pretrained_cfg(name, tag)
+    if not config:
+        return None
+    if config.get("hf_hub"):
+        repo, _, file = config["hf_hub"].rpartition("/")
+        return HubFiles(repo, (_safe(file),), revision or "main")
+    url = config["url"]
+    # The library's own addresses name the digest in the path or in the file.
+    digest = re.search(r"/([0-9a-f]{64})/|-([0-9a-f]{8,64})\.pt$", url)
+    target = torch_checkpoints() / f"open_clip-{name}-{url.rpartition('/')[2]}"
+    return UrlFile(url, target, next(filter(None, digest.groups())) if digest else "")
+
+
+def _safe(file: str) -> str:
+    """The safetensors that a repository has in place of a pickled file; "" is OpenCLIP's usual."""
+    return f"{Path(file).stem}.safetensors" if file else _WEIGHTS
+
+
+def _load(name: str, pretrained: str, revision: str | None) -> tuple[Any, Any]:
     """The model and its tokenizer."""
     import open_clip
 
-    if name.startswith(_LOCAL):
-        folder = located(name.removeprefix(_LOCAL))
-        name = f"{_LOCAL}{folder}"
+    options: dict[str, Any] = {}
+    fault, remedy = "missing weights", "check the names and the network, or use local-dir:"
+    if name.startswith(LOCAL):
+        name = f"{LOCAL}{located(name.removeprefix(LOCAL))}"
         fault, remedy = "damaged weights", "reinstall or run make weights"
-    else:
-        if not name.startswith(_HUB) and not pretrained:
+    elif not name.startswith(HUB):
+        if not pretrained:
             raise UserError(
                 f"CLIP model {name!r} has no weights: give `pretrained`, such as openai, "
-                f"or the name as {_LOCAL}FOLDER"
+                f"or the name as {LOCAL}FOLDER"
             )
-        fault, remedy = "missing weights", "check the names and the network, or use local-dir:"
+        source = tag_source(name, pretrained, revision)
+        if source is not None:
+            options = _tag_options(open_clip.get_pretrained_cfg(name, pretrained))
+            place = source.fetch()
+            pretrained = str(place / source.files if place.is_dir() else place)
+            fault, remedy = "damaged weights", f"remove {pretrained} and fetch it again"
     with loading(name, fault, remedy), quiet():
-        model = open_clip.create_model(name, pretrained=pretrained or None, require_pretrained=True)
+        model = open_clip.create_model(
+            name, pretrained=pretrained or None, require_pretrained=True, **options
+        )
         return model, open_clip.get_tokenizer(name)
+
+
+def _tag_options(config: dict[str, Any]) -> dict[str, Any]:
+    """What a tag says of its model besides the weights: how pictures are normalised, which GELU."""
+    keys = ("mean", "std", "interpolation", "resize_mode")
+    facts = {key: config[key] for key in keys if key in config}
+    return {"force_preprocess_cfg": facts, "force_quick_gelu": bool(config.get("quick_gelu"))}

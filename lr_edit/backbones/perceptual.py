@@ -18,6 +18,7 @@ from lr_edit.backbones.base import PerceptualDistance, freeze
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.folders import loading, located, replacing_folder
 from lr_edit.backbones.perceptual_trunk import PerceptualTrunk
+from lr_edit.backbones.url_files import UrlFile, torch_checkpoints
 from lr_edit.errors import UserError
 
 _TRUNKS = {"vgg": "VGG16_Weights", "alex": "AlexNet_Weights", "squeeze": "SqueezeNet1_1_Weights"}
@@ -90,14 +91,23 @@ def load_lpips(folder: str | Path) -> Any:
     return model
 
 
-def _published(net: str) -> Any:
-    """The package's LPIPS with its own heads and a trunk trained on ImageNet."""
+def trunk_source(net: str) -> UrlFile:
+    """Where the ImageNet weights of a trunk come from; UserError for an unknown one."""
     if net not in _TRUNKS:
         raise UserError(f"LPIPS trunk {net!r} is unknown: give one of {', '.join(_TRUNKS)}")
     import torchvision
 
+    weights = getattr(torchvision.models, _TRUNKS[net]).IMAGENET1K_V1
+    name = weights.url.rpartition("/")[2]
+    digest = name.rpartition("-")[2].removesuffix(".pth")  # torchvision's rule
+    size = round(weights.meta["_file_size"] * 2**20)
+    return UrlFile(weights.url, torch_checkpoints() / name, digest, size)
+
+
+def _published(net: str) -> Any:
+    """The package's LPIPS with its own heads and a trunk trained on ImageNet."""
+    url = trunk_source(net).url
     model = _bare(net, pretrained=True)
-    url = getattr(torchvision.models, _TRUNKS[net]).IMAGENET1K_V1.url
     with loading(
         f"LPIPS {net}", "missing weights", "connect once to the network, or give `folder`"
     ):

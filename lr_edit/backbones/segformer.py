@@ -11,20 +11,24 @@ from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 
+FILES = ("config.json", "preprocessor_config.json", "*.safetensors")
+"""What is fetched from the hub."""
+
 
 class SegformerSegmenter(Segmenter):
     """A SegformerForSemanticSegmentation with its image processor's size, mean and std.
 
-    name: a folder, or owner/name on the hub such as nvidia/segformer-b5-finetuned-ade-640-640.
+    name: a folder, or owner/name on the hub such as nvidia/segformer-b5-finetuned-ade-640-640;
+    revision: a commit, branch or tag there, None for the newest.
 
     Raises UserError for missing or damaged weights.
     """
 
-    def __init__(self, name: str, device: str = "cpu") -> None:
+    def __init__(self, name: str, device: str = "cpu", revision: str | None = None) -> None:
         from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
         self._device = device_named(device)
-        folder = located(name, ("*.json", "*.safetensors", "*.bin"))
+        folder = located(name, FILES, revision)
         with loading(folder):
             processor = SegformerImageProcessor.from_pretrained(str(folder), local_files_only=True)
             model = from_folder(SegformerForSemanticSegmentation, folder)

@@ -1,7 +1,7 @@
 """infer.py edit: one picture, edited, and all that is known about it in a folder."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,18 +128,17 @@ def locate(request: Request, bars: "Bars") -> "Region":
 
 def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None:
     """Loads what this edit needs of the models, and nothing else."""
-    needed = {
-        "region": settings.proposer == "learned",
-        "segmenter": settings.proposer == "segformer_clip",
-        "dino": settings.proposer == "per_image",
-        "clip": settings.proposer in ("segformer_clip", "per_image"),
-        "diffusion": settings.proposer == "per_image",
-    }
+    from lr_edit.proposers import FROM_MODELS
+
+    finds = FROM_MODELS[settings.proposer].needs if settings.mask is None else ()
+    needed = {part: part in finds for part in (*finds, "clip", "diffusion")}
     if not settings.region_only:
+        guides = not models.has("inpainter")
         needed |= {
-            "clip": needed["clip"] or settings.weights.clip > 0,
-            "perceptual": settings.weights.lpips > 0,
-            "diffusion": True,
+            "clip": needed["clip"] or (guides and settings.weights.clip > 0),
+            "perceptual": guides and settings.weights.lpips > 0,
+            "diffusion": needed["diffusion"] or guides,
+            "inpainter": not guides,
         }
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
@@ -154,19 +153,10 @@ def build_proposer(
     settings: EditSettings, models: "ModelSet", mask: "Tensor | None"
 ) -> "RegionProposer":
     """What finds the region; `mask` is what --mask showed."""
-    from lr_edit.regions.fixed import MaskProposer, WholeProposer
-    from lr_edit.regions.per_image import per_image_proposer
-    from lr_edit.regions.segformer_clip import SegformerClipProposer
+    from lr_edit.proposers import FROM_MODELS
+    from lr_edit.regions.fixed import MaskProposer
 
-    if mask is not None:
-        return MaskProposer(mask)
-    makers: dict[str, Callable[[], RegionProposer]] = {
-        "whole": WholeProposer,
-        "learned": lambda: models.region,
-        "per_image": lambda: per_image_proposer(models.clip, models.dino, models.diffusion),
-        "segformer_clip": lambda: SegformerClipProposer(models.segmenter, models.clip),
-    }
-    return makers[settings.proposer]()
+    return FROM_MODELS[settings.proposer].make(models) if mask is None else MaskProposer(mask)
 
 
 def build_namer(models: "ModelSet") -> "Namer | None":
@@ -179,9 +169,12 @@ def build_namer(models: "ModelSet") -> "Namer | None":
 
 
 def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":
-    """The guided editor with the options that were given."""
+    """The guided editor with the options that were given, or the set's own inpainter."""
+    from lr_edit.editors.inpainting import InpaintingEditor
     from lr_edit.editors.pixel import PixelEditor
 
+    if models.has("inpainter"):
+        return InpaintingEditor(models.inpainter, settings.sampling, settings.window)
     return PixelEditor(
         models.diffusion,
         models.clip if settings.weights.clip > 0 else None,

@@ -6,7 +6,12 @@ from importlib import import_module
 
 from lr_edit.errors import UserError
 
-COMMANDS = {"edit": "lr_edit.cli.edit", "evaluate": "lr_edit.cli.evaluate"}
+COMMANDS = {
+    "edit": "lr_edit.cli.edit",
+    "batch": "lr_edit.cli.batch",
+    "evaluate": "lr_edit.cli.evaluate",
+    "fetch": "lr_edit.cli.fetch",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """The options of an edit and what they mean together; no torch is loaded, so --help is quick."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,19 +13,24 @@ from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
 from lr_edit.instruction import Instruction, check_phrase, parse
 
-PROPOSERS = ("learned", "segformer_clip", "per_image", "mask", "whole")
+PROPOSERS = {
+    "learned": "prompt", "segformer_clip": "phrase", "clipseg": "phrase", "grounded_sam": "phrase",
+    "per_image": "prompt", "mask": "nothing", "whole": "nothing",
+}  # fmt: skip
+"""What finds the region, and the least it must be told: a phrase for what is there (--replace), or
+the prompt alone (--with), or nothing."""
 DEFAULT_PROPOSER = "segformer_clip"
-READS_PROMPTS = ("learned", "per_image")  # find the region from --with alone
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
-_GROUPS: dict[str, type] = {
+GROUPS: dict[str, type] = {
     "sampling": SamplingOptions, "weights": GuidanceWeights, "window": WindowOptions,
     "views": ViewOptions, "augment": AugmentOptions, "ranking": RankingOptions,
 }  # fmt: skip
 _ABOUT = (
     "Find a thing in a picture, repaint it, and leave every other pixel as it is. "
     'Example: python infer.py --image photo.png --replace "the red apple" --with "an orange" '
-    "--output out. To measure edits instead: python infer.py evaluate --help."
+    "--output out. For many edits at once: python infer.py batch --help. To measure edits instead: "
+    "python infer.py evaluate --help. Weights for photographs: python infer.py fetch --help."
 )
 _USAGE = "infer.py --image FILE --replace PHRASE --with PHRASE --output DIR [options]"
 _UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
@@ -57,12 +63,22 @@ class EditSettings:
 
 def edit_settings(arguments: Sequence[str]) -> EditSettings:
     """The request that a command line makes; UserError for whatever cannot be meant."""
-    parser = edit_parser()
+    return settings_of(option_values(edit_parser(), arguments))
+
+
+def option_values(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """All options of a command line, those not given as the model set suggests.
+
+    UserError for an option that is unknown, missing or of a wrong type, or an unknown set.
+    """
     values = parsed(parser, arguments)
+    return parsed(parser, [*_suggested(values.models), *arguments])
+
+
+def settings_of(values: Namespace) -> EditSettings:
+    """The request that the values of all options make; UserError for whatever cannot be meant."""
     given = {k: v for k, v in values.as_dict().items() if k != "config"}
-    groups: dict[str, Any] = {
-        name: kind(**values[name].as_dict()) for name, kind in _GROUPS.items()
-    }
+    groups: dict[str, Any] = {name: kind(**values[name].as_dict()) for name, kind in GROUPS.items()}
     if values.steps is not None:
         groups["sampling"] = replace(groups["sampling"], steps=values.steps)
     given |= {name: asdict(group) for name, group in groups.items()}
@@ -89,17 +105,25 @@ def edit_settings(arguments: Sequence[str]) -> EditSettings:
 
 
 def edit_parser() -> ArgumentParser:
-    """The parser of `infer.py`; nested groups are filled from the option classes' signatures."""
+    """The parser of `infer.py`."""
     parser = new_parser("", _ABOUT, _USAGE)
     add = parser.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("--image", required=True, help="the picture to edit")
+    add("--output", required=True, metavar="DIR", help="folder for the results, new or empty")
+    add("--overwrite", action="store_true", help="replace results that are in the folder already")
+    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1")
+    add_edit_options(parser)
+    return parser
+
+
+def add_edit_options(parser: ArgumentParser) -> None:
+    """What one edit can be told; nested groups are filled from the option classes' signatures."""
+    add = parser.add_argument
     add("--replace", metavar="PHRASE", help="what to change: 'the red apple'")
     add("--with", metavar="PHRASE", help="what it becomes: 'an orange'")
     add("--remove", metavar="PHRASE", help="what to take away, in place of --replace and --with")
     add("--instruction", metavar="TEXT", help="both in one: 'turn the sofa red'")
-    add("--output", required=True, metavar="DIR", help="folder for the results, new or empty")
-    add("--overwrite", action="store_true", help="replace results that are in the folder already")
     add("--mask", metavar="FILE", help="picture of the region, white = edit; none is looked for")
     add("--proposer", help="what finds the region: " + ", ".join(PROPOSERS))
     add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
@@ -110,11 +134,20 @@ def edit_parser() -> ArgumentParser:
     add("--count", type=int, default=4, help="candidates, of which the best is taken")
     add("--steps", type=int, help="short for --sampling.steps")
     add("--seed", type=int, default=0, help="of the first candidate; the next have the next ones")
-    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1")
     add("--threads", type=int, help="CPU threads; as many as torch likes if not given")
-    for name, kind in _GROUPS.items():
+    for name, kind in GROUPS.items():
         parser.add_class_arguments(kind, name)
-    return parser
+
+
+def _suggested(models: str) -> list[str]:
+    """The options that a model set suggests, as words before those that were given."""
+    from lr_edit.models import suggested_options  # it loads torch
+
+    return [
+        f"--{group}.{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for group, values in suggested_options(models).items()
+        for name, value in values.items()
+    ]
 
 
 def _instruction(values: Namespace, proposer: str) -> Instruction:
@@ -141,14 +174,14 @@ def _instruction(values: Namespace, proposer: str) -> Instruction:
         return Instruction(check_phrase(values.remove, "phrase of --remove"), "")
     if values.region_only and find is not None and paint is None:
         return Instruction(check_phrase(find, "phrase of --replace"), "")
-    if paint is None or (find is None and proposer == "segformer_clip"):
+    if paint is None or (find is None and PROPOSERS[proposer] == "phrase"):
         raise UserError(
             "nothing says what to change: give --replace and --with, or --remove, or --instruction"
         )
     paint = check_phrase(paint, "phrase of --with")
     if find is not None:
         return Instruction(check_phrase(find, "phrase of --replace"), paint)
-    if proposer in READS_PROMPTS:
+    if PROPOSERS[proposer] == "prompt":
         return Instruction(paint, paint, "edit")
     return Instruction(_UNNAMED, paint)
 

@@ -1,0 +1,392 @@
+"""infer.py batch: what a manifest may say, what it leaves, and that no kill or crowd spoils it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editor_fakes import picture
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonargparse import Namespace
+from tiny_models import tiny_models
+
+from lr_edit.cli.batch import batch_parser
+from lr_edit.cli.bulk import predict
+from lr_edit.cli.bulk.launch import TrainerOptions, shard
+from lr_edit.cli.bulk.manifest import read_manifest
+from lr_edit.cli.bulk.store import Store
+from lr_edit.cli.main import main
+from lr_edit.cli.parsing import parsed
+from lr_edit.errors import UserError
+from lr_edit.images import to_pil
+
+ROOT = Path(__file__).parents[1]
+APPLE = {"image": "0.png", "replace": "the red apple", "with": "an orange"}
+PICTURES = 4
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny models; to the learned proposer nothing ever fits."""
+    return tiny_models(tmp_path_factory.mktemp("models"), threshold=1.0)
+
+
+@pytest.fixture
+def options(tmp_path, models, monkeypatch):
+    """Quick options of a batch in a folder with pictures 0.png, 1.png, …; None drops one."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(PICTURES):
+        to_pil(picture(32, 40, number))[0].save(tmp_path / f"{number}.png")
+
+    def words(**changes: Any) -> list[str]:
+        values = {
+            "manifest": "edits.jsonl", "output": "out", "models": models, "count": 1, "steps": 1,
+            "threads": 1, "ranking.copies": 1, "augment.copies": 1, "trainer.accelerator": "cpu",
+        } | changes  # fmt: skip
+        return [
+            word
+            for name, value in values.items()
+            if value is not None
+            for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+        ]
+
+    return words
+
+
+@pytest.fixture
+def batch(options, capsys):
+    """Runs a batch of these lines in this process; gives status, stdout, stderr."""
+
+    def run(lines, **changes: Any) -> tuple[int, str, str]:
+        write_manifest(lines)
+        capsys.readouterr()
+        status = main(["batch", *options(**changes)])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def write_manifest(lines) -> None:
+    """Each a dict, or text as it is."""
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    Path("edits.jsonl").write_text("\n".join(texts) + "\n", encoding="utf-8")
+
+
+def rows(name: str = "results", folder: str = "out") -> list[dict[str, Any]]:
+    text = Path(folder, f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def files(folder: str) -> dict[str, bytes]:
+    """All files; those with wall times in them without content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.suffix == ".png" else b""
+        for path in Path(folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def read(tmp_path: Path, *lines: Any, **defaults: Any):
+    """The manifest of these lines under options with these defaults."""
+    path = tmp_path / "edits.jsonl"
+    path.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines))
+    words = (
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in defaults.items()
+    )
+    return read_manifest(path, option_values(*words).clone())
+
+
+@cache
+def option_values(*words: str) -> Namespace:
+    """What the command line says about every line."""
+    values = parsed(batch_parser(), ["--manifest=m", "--output=out", *words])
+    for name in ("manifest", "trainer"):
+        values.pop(name)
+    values.device = "cpu"
+    return values
+
+
+# What a line may say
+
+
+def test_a_line_means_what_the_options_mean(tmp_path):
+    line = APPLE | {
+        "id": "a", "seed": 7, "count": 2, "mask": "m.png", "sampling": {"cfg": 2, "steps": 3},
+        "weights.l2": 0.5,
+    }  # fmt: skip
+    (found,), failures = read(tmp_path, line, steps=9, proposer="whole", seed=1)
+    settings = found.settings
+    assert failures == [] and (found.number, found.id) == (1, "a")
+    assert settings.image == str(tmp_path / "0.png") and settings.mask == str(tmp_path / "m.png")
+    assert settings.instruction.find == "the red apple" and settings.proposer == "mask"
+    assert settings.seeds == (7, 8) and settings.weights.l2 == 0.5
+    assert (settings.sampling.cfg, settings.sampling.steps) == (2.0, 3)
+    assert settings.output == str(Path("out") / "a")
+
+
+def test_the_command_line_speaks_where_a_line_is_silent(tmp_path):
+    lines = [{"with": "a cat"}, {"instruction": "turn the mug blue"}, {"replace": None}, {}]
+    options = {"image": "x.png", "replace": "the dog", "with": "a duck", "seed": 5}
+    found, failures = read(tmp_path, *lines, proposer="whole", **options)
+    assert [line.settings.instruction.find for line in found] == [
+        "the dog", "the mug", "the region", "the dog",
+    ]  # fmt: skip
+    assert [line.settings.instruction.paint for line in found] == [
+        "a cat", "a blue mug", "a duck", "a duck",
+    ]  # fmt: skip
+    assert {line.settings.image for line in found} == {"x.png"} and failures == []
+    assert {line.settings.seeds[0] for line in found} == {5}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{'image': 1}", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ('{"image": "\\ud800.png"}', "no JSON"),
+        ("[1, 2]", "write a JSON object"),
+        (APPLE | {"repalce": "x"}, '"repalce" is unknown'),
+        (APPLE | {"output": "x"}, '"output" is unknown'),
+        (APPLE | {"sampling": {"stpes": 3}}, '"sampling.stpes" is unknown'),
+        (APPLE | {"sampling": {"cfg": "much"}}, "sampling.cfg: expected float, got much"),
+        (APPLE | {"sampling": {"cfg": -1}}, "sampling.cfg is -1"),
+        (APPLE | {"seed": 1.5}, "'seed' is 1.5: expected a whole number"),
+        (APPLE | {"seed": True}, "expected a whole number"),
+        (APPLE | {"seed": None}, "expected a whole number"),
+        (APPLE | {"force": "yes"}, "expected true or false"),
+        (APPLE | {"with": 5}, "expected text"),
+        (APPLE | {"count": 0}, "--count is 0"),
+        (APPLE | {"with": " "}, "is empty"),
+        (APPLE | {"instruction": "turn it red"}, "in one way"),
+        (APPLE | {"proposer": "magic"}, "'magic'"),
+        (APPLE | {"proposer": "whole", "mask": "m.png"}, "finds its own"),
+        ({"replace": "a", "with": "b"}, "no picture is named"),
+        ({"image": "0.png"}, "nothing says what to change"),
+        (APPLE | {"id": 7}, "the id is 7: write text"),
+        (APPLE | {"id": "../up"}, "cannot name a folder"),
+        (APPLE | {"id": ".hidden"}, "cannot name a folder"),
+        (APPLE | {"id": "results.jsonl"}, "cannot name a folder"),
+        (APPLE | {"id": "x" * 200}, "cannot name a folder"),
+        (APPLE | {"id": "FIRST"}, "that of line 1"),
+    ],
+)
+def test_a_bad_line_is_told_and_the_rest_goes_on(tmp_path, line, message):
+    lines, failures = read(tmp_path, APPLE | {"id": "first"}, "", line, APPLE)
+    assert [(line.number, line.id) for line in lines] == [(1, "first"), (4, "4")]
+    (failure,) = failures
+    assert failure.number == 3 and message in failure.error and "\n" not in failure.error
+
+
+def test_a_request_is_known_by_what_it_asks_alone(tmp_path):
+    def request(line=APPLE, **options: Any) -> str:
+        return read(tmp_path, line, **options)[0][0].request
+
+    same = request()
+    assert request(APPLE | {"id": "other"}, threads=2, overwrite=True) == same
+    others = [request(APPLE | {"seed": 1}), request(steps=3), request(APPLE | {"image": "1.png"})]
+    assert len({same, *others}) == 4
+
+
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_the_shards_are_everything_once(count, processes):
+    shards = [shard(range(count), rank, processes) for rank in range(processes)]
+    assert sorted(item for one in shards for item in one) == list(range(count))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+# What a batch leaves
+
+
+def test_each_edit_is_what_infer_py_makes_of_it(batch, options):
+    lines = [APPLE | {"id": "a", "seed": 3}, APPLE | {"image": "1.png", "region_only": True}]
+    status, out, err = batch(lines)
+    assert (status, err) == (0, "") and out.startswith("2 edits are in out; ")
+    others = {"manifest": None, "trainer.accelerator": None, "device": "cpu", "output": "alone"}
+    assert main(options(**APPLE, **others, seed=3)) == 0
+    assert files("out/a") == files("alone")
+    assert {path.name for path in Path("out/2").glob("*.png")} >= {"region.png", "sheet.png"}
+    first, second = rows()
+    assert (first["id"], first["line"], first["status"]) == ("a", 1, "done")
+    assert first["scores"].keys() == {"confidence", "score", "text", "seam"}
+    assert second["id"] == "2" and second["scores"].keys() == {"confidence"}
+    assert all(row["seconds"] > 0 for row in rows())
+    assert not Path("out/errors.jsonl").exists()
+
+
+def test_lines_that_fail_at_work_are_listed_and_the_rest_is_made(batch):
+    Path("broken.png").write_bytes(Path("0.png").read_bytes()[:90])
+    bad = [{"image": "none.png"}, {"image": "broken.png"}, {"proposer": "learned"}]
+    status, out, err = batch([*(APPLE | one for one in bad), "no JSON", APPLE])
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith("infer.py: 4 of 5 lines failed, the first is line 1: ")
+    assert [row["status"] for row in rows()] == [
+        "failed", "failed", "nothing fits", "failed", "done",
+    ]  # fmt: skip
+    errors = rows("errors")
+    assert [(error["line"], error["id"]) for error in errors] == [(n, str(n)) for n in (1, 2, 3, 4)]
+    told = ("does not exist", "damaged or cut short", "fits 'the red apple'", "no JSON")
+    assert all(text in error["error"] for text, error in zip(told, errors, strict=True))
+    to_pil(picture())[0].save("none.png")
+    Path("broken.png").write_bytes(Path("0.png").read_bytes())
+    good = APPLE | {"proposer": "learned", "force": True}
+    status, out, _ = batch([APPLE | bad[0], APPLE | bad[1], good, APPLE, APPLE])
+    assert status == 0 and "5 edits are in out, 1 of them from before" in out
+    assert not Path("out/errors.jsonl").exists()
+
+
+def test_a_finished_edit_stays_until_its_request_changes_and_it_may_go(batch, monkeypatch):
+    lines = [APPLE, APPLE | {"image": "1.png"}]
+    assert batch(lines)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*/report.json")}
+    assert "2 of them from before" in batch(lines)[1]
+    lines[1] |= {"seed": 1}
+    status, _, err = batch(lines)
+    assert status == 2 and "1 of 2 lines failed" in err and "--overwrite redoes it" in err
+    assert [row["status"] for row in rows()] == ["done", "changed"]
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    status, out, _ = batch(lines, overwrite=True)
+    assert status == 0 and "1 of them from before" in out
+    assert [path.stat().st_mtime_ns == then for path, then in sorted(before.items())] == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_what_is_no_edit_is_never_touched(batch):
+    Path("out/1").mkdir(parents=True)
+    Path("out/1/thesis.txt").write_text("years of work")
+    status, _, err = batch([APPLE, APPLE], overwrite=True)
+    assert status == 2 and "is there and no edit of a batch" in err
+    assert Path("out/1/thesis.txt").read_text() == "years of work"
+    assert [row["status"] for row in rows()] == ["failed", "done"]
+
+
+def test_an_edit_appears_whole_or_not_at_all(batch, monkeypatch):
+    write = predict.write_results
+
+    def interrupted(folder, *rest):
+        told = write(folder, *rest)
+        if len(list(Path("out").glob("[0-9]"))) == 1:
+            raise KeyboardInterrupt
+        return told
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(predict, "write_results", interrupted)
+    status, out, err = batch([APPLE] * 3)
+    signal.signal(signal.SIGINT, handler)
+    assert (status, out, err) == (130, "", "infer.py: interrupted\n")
+    assert {path.name for path in Path("out").iterdir()} == {"1"}
+
+
+# What ends a batch at once
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes", "message"),
+    [
+        ([], {}, "'edits.jsonl' is empty"),
+        ([APPLE], {"manifest": "none.jsonl"}, "'none.jsonl' cannot be read"),
+        ([APPLE], {"manifest": "."}, "'.' cannot be read"),
+        ([APPLE], {"bogus": "1"}, "--bogus"),
+        ([APPLE], {"trainer.strategy": "magic"}, "trainer.strategy is 'magic'"),
+        ([APPLE], {"trainer.devices": "0"}, "--trainer options"),
+        ([APPLE], {"trainer.accelerator": "abacus"}, "--trainer options"),
+        ([APPLE], {"models": "unloadable.yaml", "weights.lpips": 0}, "missing weights"),
+        ([APPLE], {"output": "0.png"}, "cannot be made"),
+    ],
+)
+def test_mistakes_of_the_whole_are_told_at_once(batch, lines, changes, message):
+    Path("unloadable.yaml").write_text(
+        "segmenter: {class_path: lr_edit.backbones.segformer.SegformerSegmenter, "
+        "init_args: {name: /none}}\n"
+        "diffusion: {class_path: lr_edit.backbones.diffusion.UNetDiffusion, "
+        "init_args: {folder: /none}}\n"
+        "clip: {class_path: lr_edit.backbones.open_clip.OpenClipEncoder, "
+        "init_args: {name: 'local-dir:/none'}}\n"
+    )
+    status, out, err = batch(lines, **changes)
+    assert (status, out) == (2, "") and message in err and err.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_what_the_models_lack_fails_alone(batch, models):
+    less = "".join(Path(models).read_text().partition("region:")[0])
+    Path("less.yaml").write_text(less)
+    status, _, err = batch([APPLE | {"proposer": "learned"}, APPLE], models="less.yaml")
+    assert status == 2 and "1 of 2 lines failed" in err and "has no region" in err
+    assert [row["status"] for row in rows()] == ["failed", "done"]
+
+
+def test_two_runs_do_not_share_a_folder(batch, tmp_path):
+    with Store("out").claimed():
+        status, _, err = batch([APPLE])
+    assert status == 2 and "another run is at work in 'out'" in err
+    assert list(Path("out").iterdir()) == []
+
+
+def test_devices_and_machines_are_checked():
+    with pytest.raises(UserError, match="num_nodes is 0"):
+        TrainerOptions(num_nodes=0)
+
+
+def test_help_is_quick_and_tells_of_batches():
+    code = (
+        "import sys\nfrom lr_edit.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: print(end.code, {'torch', 'lightning'} & {*sys.modules})"
+    )
+    for words, told in (["--help"], "infer.py batch"), (["batch", "--help"], "--trainer.devices"):
+        run = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True
+        )
+        assert run.stdout.endswith("0 set()\n") and told in " ".join(run.stdout.split())
+
+
+# Processes that are killed, and several at once
+
+
+def test_a_process_ends_with_the_one_that_started_it():
+    code = "from lr_edit.cli.bulk.launch import *\nend_with_parent()\ntime.sleep(60)"
+    environment = os.environ | {"LOCAL_RANK": "1", "LR_EDIT_BATCH_PARENT": "1"}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, timeout=50)
+    assert run.returncode == 1
+
+
+def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(batch, options):
+    pictures = [APPLE | {"image": f"{k}.png", "seed": k} for k in range(PICTURES)]
+    assert batch(pictures, output="whole")[0] == 0
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "infer.py"), "batch"]
+
+    killed = subprocess.Popen([*command, *options()], env=environment)
+    until = time.monotonic() + 300
+    while not (made := list(Path("out").glob("[0-9]*"))) and time.monotonic() < until:
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    assert made and killed.returncode == -signal.SIGKILL
+    made = list(Path("out").glob("[0-9]*"))
+    assert len(made) < PICTURES and not Path("out/results.jsonl").exists()
+    times = {path: (path / "report.json").stat().st_mtime_ns for path in made}
+    Path("out/.unfinished-left").mkdir(exist_ok=True)
+    Path("out/.unfinished-left/edit.png").write_bytes(b"half")
+
+    write_manifest([*pictures, APPLE | {"image": "none.png"}, "no JSON"])
+    two = options(**{"trainer.devices": 2, "trainer.strategy": "ddp"})
+    done = subprocess.run(
+        [*command, *two], env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "2 of 6 lines failed" in done.stderr and done.stderr.count("\n") == 1
+    assert [row["line"] for row in rows("errors")] == [5, 6]
+    assert [(row["line"], row["status"]) for row in rows()] == [
+        *((k + 1, "done") for k in range(PICTURES)), (5, "failed"), (6, "failed"),
+    ]  # fmt: skip
+    assert times == {path: (path / "report.json").stat().st_mtime_ns for path in made}
+    assert files("out") == files("whole") | {"errors.jsonl": b""}
