@@ -124,7 +124,9 @@ def test_a_gray_picture_stays_gray(models):
 def test_a_negative_prompt_is_heard(models):
     results = [
         editor(
-            models["plain"], weights=NO_GUIDANCE, sampling=SamplingOptions(steps=2, negative=words, bf16=False)
+            models["plain"],
+            weights=NO_GUIDANCE,
+            sampling=SamplingOptions(steps=2, negative=words, bf16=False),
         ).edit(picture(SIZE, SIZE), region(), PROMPT, seeds=[1])
         for words in ("", "a blue mug")
     ]
@@ -322,7 +324,9 @@ def test_running_out_of_memory_is_told_with_the_remedy(models, monkeypatch):
 def test_whole_pipelines_edit_and_keep_the_outside(folders, name):
     image, seen = picture(72, 96), []
     inpainter = PipelineInpainter(str(folders / name), size=SIZE)
-    build = InpaintingEditor(inpainter, SamplingOptions(steps=2, bf16=False), WindowOptions(minimum=32))
+    build = InpaintingEditor(
+        inpainter, SamplingOptions(steps=2, bf16=False), WindowOptions(minimum=32)
+    )
     area = box_mask(72, 96, 20, 24, 50, 60)
     result = build.edit(image, area, PROMPT, seeds=[4, 5], on_step=seen.append)
     assert outside_is_kept(result, image)

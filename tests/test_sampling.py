@@ -152,7 +152,9 @@ def test_a_guided_step_is_a_step_with_the_guided_prediction(name):
 def test_guidance_stays_out_of_the_multistep_history():
     x, diffusion = picture(16, 16), GaussianDiffusion()
     plain = plain_denoiser(diffusion)
-    pushed = guided(plain, squared_distance_to(5.0), ABAR, SamplingOptions(gradient="unet", guidance_scale=3.0))
+    pushed = guided(
+        plain, squared_distance_to(5.0), ABAR, SamplingOptions(gradient="unet", guidance_scale=3.0)
+    )
     ends = []
     for first in (plain, pushed):
         solver = Solver("dpmsolver", cosine_schedule(), trailing_timesteps(1000, 20))

@@ -99,6 +99,8 @@ def download(url: str, part: Path) -> None:
         if error.code == 416 and have:  # no byte is left beyond those: whoever called checks them
             return
         raise UserError(f"{url} cannot be fetched ({error.code} {error.reason})") from error
+    except UserError:
+        raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise UserError(

@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from lr_edit.regions.attention import Block, Round, positions
 from lr_edit.regions.detail import Climb, Stem
 
+Lattice = tuple[slice, slice]
+"""Which rows and columns of pixels are asked for."""
+
+EVERY: Lattice = (slice(None), slice(None))
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -29,9 +34,10 @@ class Seen:
 class Proposals:
     """K proposals for each of P phrases, as logits.
 
-    thing: masks of what the phrase names [P, K, S, S]; change: of all that an edit of it changes;
-    score [P, K]: how well each proposal fits; presence [P]: whether anything does. coarse: what the
-    cells said of the thing after every round of reading [P, R, K, G, G].
+    thing: masks of what the phrase names [P, K, S, S], or of those pixels that were asked for;
+    change: of all that an edit of it changes; score [P, K]: how well each proposal fits; presence
+    [P]: whether anything does. coarse: what the cells said of the thing after every round of
+    reading [P, R, K, G, G].
     """
 
     thing: Tensor
@@ -90,7 +96,9 @@ class RegionNetwork(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * (Climb.OUT + 1))
         )
         self.score, self.presence = nn.Linear(width, 1), nn.Linear(width, 1)
+        self.evidence = nn.Parameter(torch.tensor(0.1))
         self.register_buffer("places", positions(self.grid, width), persistent=False)
+        self.register_buffer("rise", interpolation(self.grid, side), persistent=False)
 
     def look(self, images: Tensor, features: Sequence[Tensor]) -> Seen:
         """Pictures [B, 3, S, S] in [-1, 1] and their feature maps [B, C_i, h_i, w_i]."""
@@ -102,11 +110,14 @@ class RegionNetwork(
         mixed = self.mixers(cells.flatten(2).transpose(1, 2) + places)
         return Seen(mixed, self.climb(mixed, details))
 
-    def read(self, seen: Seen, words: Tensor, known: Tensor, edit: Tensor) -> Proposals:
+    def read(
+        self, seen: Seen, words: Tensor, known: Tensor, edit: Tensor, lattice: Lattice = EVERY
+    ) -> Proposals:
         """The proposals of P phrases, as many for each picture of `seen`, picture by picture.
 
         words: token states [P, L, C]; known: bool [P, L], False for padding; edit: bool [P], True
-        where the phrase is an edit prompt ("a blue mug": the mug that is not blue yet).
+        where the phrase is an edit prompt ("a blue mug": the mug that is not blue yet). lattice:
+        the pixels that masks are drawn at.
         """
         count, queries = len(words), self.proposals + 1
         reading = self.readings(edit.long())[:, None]
@@ -119,8 +130,9 @@ class RegionNetwork(
             tokens, cells = exchange(tokens, cells, there)
             coarse.append(self.located(self.last(tokens[:, : self.proposals]), cells))
         heads = self.last(tokens[:, :queries])
-        thing, change = self.masks(heads[:, :-1], coarse[-1], seen.pixels)
+        thing, change = self.masks(heads[:, :-1], coarse[-1], seen.pixels, lattice)
         score, presence = self.score(heads[:, :-1])[..., 0], self.presence(heads[:, -1])[..., 0]
+        presence = presence + self.evidence * coarse[-1][:, 0].amax((1, 2, 3))
         return Proposals(thing, change, score, presence, torch.stack([c[:, 0] for c in coarse], 1))
 
     def located(self, heads: Tensor, cells: Tensor) -> Tensor:
@@ -128,16 +140,19 @@ class RegionNetwork(
         asked = self.where(heads).unflatten(-1, (2, -1)) / cells.shape[-1] ** 0.5
         return torch.einsum("pkmd,pnd->pmkn", asked, cells).unflatten(-1, (self.grid, self.grid))
 
-    def masks(self, heads: Tensor, coarse: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def masks(
+        self, heads: Tensor, coarse: Tensor, pixels: Tensor, lattice: Lattice
+    ) -> tuple[Tensor, Tensor]:
         """Logits [P, K, S, S] of thing and change: where it is, cell by cell, plus each proposal's
         own linear map of the pixel embeddings [B, C, S, S], which draws its edges."""
-        size, count = (pixels.shape[-2], pixels.shape[-1]), len(heads) // len(pixels)
+        pixels = pixels[:, :, lattice[0], lattice[1]]
+        count = len(heads) // len(pixels)
         kernels = self.kernels(heads).unflatten(-1, (2, -1))
         weight = kernels[..., :-1].transpose(1, 2).unflatten(0, (len(pixels), count))
         fine = torch.einsum("bpmkc,bcyx->bpmkyx", weight, pixels).flatten(0, 1)
         fine = fine + kernels[..., -1].transpose(1, 2)[..., None, None]
-        smooth = F.interpolate(coarse.flatten(1, 2), size, mode="bilinear", align_corners=False)
-        logits = fine + smooth.view(fine.shape)
+        rise: Tensor = self.rise  # type: ignore[assignment]
+        logits = fine + rise[lattice[0]] @ coarse @ rise[lattice[1]].T
         return logits[:, 0], logits[:, 1]
 
     def forward(
@@ -147,9 +162,17 @@ class RegionNetwork(
         words: Tensor,
         known: Tensor,
         edit: Tensor,
+        lattice: Lattice = EVERY,
     ) -> Proposals:
         """`read` after `look`."""
-        return self.read(self.look(images, features), words, known, edit)
+        return self.read(self.look(images, features), words, known, edit, lattice)
+
+
+def interpolation(grid: int, size: int) -> Tensor:
+    """The matrix [size, grid] that brings a line of cells to pixels: A @ cells @ A.T interpolates a
+    picture of cells bilinearly, and some rows of A alone give some pixels alone."""
+    line = torch.eye(grid)[None]
+    return F.interpolate(line, size, mode="linear", align_corners=False)[0].T.contiguous()
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

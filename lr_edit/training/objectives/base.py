@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lr_edit.regions.features import FrozenFeatures
-from lr_edit.regions.network import Proposals, RegionNetwork
+from lr_edit.regions.network import EVERY, Lattice, Proposals, RegionNetwork
 
 Batch = dict[str, Any]
 """image [B, 3, S, S]; phrases: B·P texts, picture by picture; edit, present, change_known: bool
@@ -23,14 +23,16 @@ class Learner:
     network: RegionNetwork
     features: FrozenFeatures
 
-    def answers(self, batch: Batch, maps: Sequence[Tensor] | None = None) -> Proposals:
+    def answers(
+        self, batch: Batch, maps: Sequence[Tensor] | None = None, lattice: Lattice = EVERY
+    ) -> Proposals:
         """The proposals of every phrase of a batch, picture by picture; maps: its features, where
-        they are known already."""
+        they are known already; lattice: the pixels that masks are drawn at."""
         images = batch["image"]
         words, known = self.features.tokens(batch["phrases"])
         words, known = words.to(images.device), known.to(images.device)
         maps = self.features.maps(images) if maps is None else maps
-        return self.network(images, maps, words, known, batch["edit"].flatten())
+        return self.network(images, maps, words, known, batch["edit"].flatten(), lattice)
 
 
 class Objective(ABC):

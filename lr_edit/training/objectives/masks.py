@@ -4,8 +4,6 @@ As SAM (Kirillov et al., 2023, sec. 3 and app. A): only the best proposal is cor
 others are free to be other readings.
 """
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,6 +18,7 @@ class MaskObjective(Objective):
     mask, dice: weights of the two mask terms, the edit mask's counting `change` times as much.
     rest: share of the same loss that all the other proposals get, so that none dies. hint:
     weight of the errors on cells after every round. score, presence: of their cross-entropies.
+    empty: of cells that are taken for what fits nothing.
     """
 
     def __init__(
@@ -31,23 +30,22 @@ class MaskObjective(Objective):
         hint: float = 0.5,
         score: float = 0.5,
         presence: float = 1.0,
+        empty: float = 1.0,
     ) -> None:
         self.mask, self.dice, self.change, self.rest = mask, dice, change, rest
         self.hint = hint
-        self.score, self.presence = score, presence
+        self.score, self.presence, self.empty = score, presence, empty
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        found = learner.answers(batch)
-        thing, change = (batch[k].flatten(0, 1).float() for k in ("object", "change"))
-        hint = self.hints(found.coarse, thing)
         # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
         y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
-        thing, change = thing[:, y::2, x::2], change[:, y::2, x::2]
-        found = replace(
-            found, thing=found.thing[..., y::2, x::2], change=found.change[..., y::2, x::2]
-        )
+        rows, columns = lattice = slice(y, None, 2), slice(x, None, 2)
+        found = learner.answers(batch, lattice=lattice)
+        thing, change = (batch[k].flatten(0, 1).float() for k in ("object", "change"))
+        hint = self.hints(found.coarse, thing)
+        thing, change = thing[:, rows, columns], change[:, rows, columns]
         present = batch["present"].flatten()
         known = (batch["change_known"].flatten() & present).float()
         own = self.both(found.thing, thing)
@@ -64,6 +62,7 @@ class MaskObjective(Objective):
             "hints": self.hint * (hint * present).sum() / count,
             "score": self.score * (ranking.mean(1) * present).sum() / count,
             "presence": self.presence * presence,
+            "empty": self.empty * emptiness(found.coarse, ~present),
         }
 
     def both(self, logits: Tensor, truth: Tensor) -> Tensor:
@@ -92,6 +91,12 @@ def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     both = (inside * target).sum((2, 3))
     dice = 1 - (2 * both + 1) / (inside.sum((2, 3)) + target.sum((2, 3)) + 1)
     return bce, dice
+
+
+def emptiness(coarse: Tensor, absent: Tensor) -> Tensor:
+    """The cross-entropy of cells [P, R, K, G, G] with nothing, over the phrases that are absent."""
+    taken = F.softplus(coarse.float()).mean((1, 2, 3, 4))
+    return (taken * absent).sum() / absent.sum().clamp_min(1)
 
 
 @torch.no_grad()
