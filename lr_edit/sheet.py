@@ -17,6 +17,7 @@ PAPER, INK, FAINT, FRAME = (250, 249, 246), (34, 34, 38), (118, 116, 110), (206,
 MARK = (236, 32, 120)  # the outline of a region
 TILE, MARGIN, GAP = 256, 28, 20
 _TITLE, _NAME, _NOTE = 22, 16, 13  # sizes of letters
+_TITLE_LINES = 3  # what does not fit into them is left out
 _OWN_GLYPHS = frozenset(string.printable + "“”’·…")  # of the font that Pillow carries
 _PIXELS_SHOWN = 64  # pictures with a longer side below this are enlarged without smoothing
 
@@ -35,22 +36,45 @@ class Tile:
 def sheet(title: str, tiles: Sequence[Tile], columns: int = 3) -> Image.Image:
     """The tiles in rows under a title; each picture fits a square of TILE pixels."""
     shown = [fitted(tile.picture) for tile in tiles]
-    rows = [range(k, min(k + columns, len(tiles))) for k in range(0, len(tiles), columns)]
-    width = 2 * MARGIN + min(columns, len(tiles)) * (TILE + GAP) - GAP
+    heights = [picture.height + _NAME + _NOTE + 16 for picture in shown]
+    corners, (width, height) = in_rows(heights, columns, TILE, GAP)
     letters = _font(_TITLE, title)
-    heading = _wrapped(title, letters, width - 2 * MARGIN)
-    names = _NAME + _NOTE + 16
-    heights = [max(shown[k].height for k in row) + names + GAP for row in rows]
+    heading = wrapped(title, letters, width)[:_TITLE_LINES]
     top = MARGIN + len(heading) * (_TITLE + 8) + 10
-    page = Image.new("RGB", (width, top + sum(heights) - GAP + MARGIN), PAPER)
+    page = Image.new("RGB", (width + 2 * MARGIN, top + height + MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
     for line, text in enumerate(heading):
         draw.text((MARGIN, MARGIN + line * (_TITLE + 8)), text, INK, letters)
-    for row, height in zip(rows, heights, strict=True):
-        for place, k in enumerate(row):
-            _put(page, draw, shown[k], tiles[k], (MARGIN + place * (TILE + GAP), top))
-        top += height
+    for picture, tile, (x, y) in zip(shown, tiles, corners, strict=True):
+        _put(page, draw, picture, tile, (MARGIN + x, top + y))
     return page
+
+
+def in_rows(
+    heights: Sequence[int], columns: int, width: int, gap: int
+) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Where cells of these heights and one width stand in rows of `columns`, `gap` pixels apart.
+
+    Returns the upper left corner (x, y) of each, and the width and height of all together.
+    """
+    corners, top = [], 0
+    for start in range(0, len(heights), columns):
+        row = heights[start : start + columns]
+        corners += [(place * (width + gap), top) for place in range(len(row))]
+        top += max(row) + gap
+    return corners, (min(columns, len(heights)) * (width + gap) - gap, top - gap)
+
+
+def wrapped(text: str, font: Font, width: int) -> list[str]:
+    """The text in lines of at most `width` pixels, broken at blanks; a longer word sticks out."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def marked(picture: Image.Image, region: Image.Image, painted: Image.Image) -> Image.Image:
@@ -128,15 +152,3 @@ def _cut(text: str, font: Font) -> str:
     while text and font.getlength(text + "…") > TILE:
         text = text[:-1]
     return text.rstrip() + "…"
-
-
-def _wrapped(text: str, font: Font, width: int, most: int = 3) -> list[str]:
-    """The text in at most `most` lines of `width` pixels, broken at blanks."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines[:most]

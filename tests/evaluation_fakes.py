@@ -8,9 +8,8 @@ from torch import Tensor
 
 from lr_edit.backbones.base import Segmentation, Segmenter
 from lr_edit.backbones.judge import NOTHING
-from lr_edit.evaluation.benchmark import ROOM
 from lr_edit.evaluation.cases import Case
-from lr_edit.evaluation.judging import judged_crop
+from lr_edit.evaluation.judging import ROOM, judged_crop
 from lr_edit.masks import grow_mask
 from lr_edit.models import ModelSet
 from lr_edit.tabletop.scene import COLOURS, NOUNS

@@ -14,6 +14,7 @@ import pytest
 from editor_fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from infer_calls import as_words
 from jsonargparse import Namespace
 from tiny_models import tiny_models
 
@@ -50,12 +51,7 @@ def options(tmp_path, models, monkeypatch):
             "manifest": "edits.jsonl", "output": "out", "models": models, "count": 1, "steps": 1,
             "threads": 1, "ranking.copies": 1, "augment.copies": 1, "trainer.accelerator": "cpu",
         } | changes  # fmt: skip
-        return [
-            word
-            for name, value in values.items()
-            if value is not None
-            for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
-        ]
+        return as_words(values)
 
     return words
 

@@ -5,7 +5,6 @@ import torch
 
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import (
-    LEAST_VISIBLE,
     SPLITS,
     Case,
     check_splits,
@@ -14,6 +13,7 @@ from lr_edit.evaluation.cases import (
 )
 from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
 from lr_edit.images import from_uint8, to_uint8
+from lr_edit.tabletop.masks import LEAST_VISIBLE
 from lr_edit.tabletop.scene import UNSEEN_PAIRS
 from lr_edit.tabletop.splits import part_phrase, scene_for
 

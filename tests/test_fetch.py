@@ -22,7 +22,8 @@ from lr_edit.backbones.url_files import UrlFile
 from lr_edit.cli.main import main
 from lr_edit.errors import UserError
 from lr_edit.fetching import NEEDS, needs
-from lr_edit.models import described_entries, load_models, model_sets
+from lr_edit.model_files import described_entries, model_sets
+from lr_edit.models import load_models
 
 CONTENT = bytes(range(256)) * 40
 PATTERNS = ("config.json", "*.safetensors")

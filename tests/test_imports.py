@@ -4,14 +4,17 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "lr_edit"
-SHARED = {"errors", "images", "crop", "masks", "files", "phrase", "instruction", "sheet"}
+SHARED = {
+    "errors", "images", "photometry", "crop", "masks", "files", "phrase", "instruction", "sheet",
+}  # fmt: skip
 MAY_USE = {
     **{name: SHARED for name in SHARED},
     "tabletop": SHARED,
-    "data": SHARED | {"tabletop"},
+    "data": SHARED,
     "backbones": SHARED,
     "fetching": SHARED | {"backbones", "regions"},
-    "models": SHARED | {"backbones", "regions", "fetching"},
+    "model_files": SHARED | {"backbones", "regions"},
+    "models": SHARED | {"backbones", "regions", "fetching", "model_files"},
     "regions": SHARED | {"backbones"},
     "proposers": SHARED | {"backbones", "regions", "models"},
     "guidance": SHARED | {"backbones"},

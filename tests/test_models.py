@@ -9,7 +9,8 @@ from editor_fakes import LinearClip
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.segformer import SegformerSegmenter
 from lr_edit.errors import UserError
-from lr_edit.models import ModelSet, load_models, model_sets
+from lr_edit.model_files import model_sets
+from lr_edit.models import ModelSet, load_models
 
 CLIP = "lr_edit.backbones.open_clip.OpenClipEncoder"
 SEGFORMER = "lr_edit.backbones.segformer.SegformerSegmenter"

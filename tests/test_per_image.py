@@ -57,7 +57,8 @@ def test_the_losses_of_the_edit_reach_every_weight(networks: tuple, shape: str) 
     image, method = picture(), proposer(networks, shape)
     regions = method.shape(image)
     generator = torch.Generator().manual_seed(0)
-    method.loss(image, "a blue mug", regions.draw(generator), generator).backward()
+    references = method.references(image, "a blue mug")
+    method.loss(references, regions.draw(generator), generator).backward()
     for name, parameter in regions.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         # A constant added to the logits of all sizes changes no choice among them.
@@ -68,7 +69,7 @@ def test_sizes_at_random_learn_nothing(networks: tuple) -> None:
     image, method = picture(), proposer(networks, "random")
     regions = method.shape(image)
     before = {name: value.clone() for name, value in regions.state_dict().items()}
-    method.learn(regions, image, "a blue mug", torch.Generator())
+    method.learn(regions, method.references(image, "a blue mug"), torch.Generator())
     assert all(torch.equal(before[n], v) for n, v in regions.state_dict().items())
 
 
@@ -77,15 +78,15 @@ def test_learning_on_one_picture_lowers_its_loss(networks: tuple) -> None:
     method = PerImageProposer(
         *networks, options=PerImageOptions("masks", anchors=2, iterations=12, learning_rate=0.05)
     )
-    regions = method.shape(image)
+    regions, references = method.shape(image), method.references(image, "a blue mug")
 
     def loss() -> float:
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
-            return float(method.loss(image, "a blue mug", regions.final(), generator))
+            return float(method.loss(references, regions.final(), generator))
 
     before = loss()
-    method.learn(regions, image, "a blue mug", torch.Generator().manual_seed(5))
+    method.learn(regions, references, torch.Generator().manual_seed(5))
     assert loss() < before
 
 

@@ -16,11 +16,12 @@ from PIL import Image
 from lr_edit.cli import batch, fetch
 from lr_edit.cli.bulk.manifest import read_manifest
 from lr_edit.cli.main import COMMANDS
-from lr_edit.cli.settings import edit_settings, option_values
+from lr_edit.cli.options import option_values
+from lr_edit.cli.settings import edit_settings
 from lr_edit.data.coco import CocoJson
 from lr_edit.data.folder import ImageFolder, JsonLines
 from lr_edit.data.records import PhraseSource
-from lr_edit.models import config_path, described_entries
+from lr_edit.model_files import config_path, described_entries
 from lr_edit.regions.trained import TrainedProposer
 from lr_edit.training.cli import run as train
 

@@ -12,7 +12,7 @@ from tiny_rivals import CONTEXT, tiny_rivals
 from torch import Tensor
 
 from lr_edit.cli.main import main
-from lr_edit.cli.settings import PROPOSERS
+from lr_edit.cli.options import PROPOSERS
 from lr_edit.edit import find_region
 from lr_edit.errors import NothingFits, UserError
 from lr_edit.images import to_pil

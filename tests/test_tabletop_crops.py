@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lr_edit.tabletop.cache import RenderedScenes, rendered
-from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops, edit_region, roomy_region
+from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops
+from lr_edit.tabletop.given_regions import edit_region, roomy_region
 
 SIDE = 32
 

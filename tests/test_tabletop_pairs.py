@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lr_edit.images import to_uint8
-from lr_edit.tabletop.arrays import write
+from lr_edit.tabletop.arrays import CHUNK, write
 from lr_edit.tabletop.cache import split_scene
+from lr_edit.tabletop.masks import LEAST_VISIBLE
 from lr_edit.tabletop.pairs import (
-    LEAST_VISIBLE,
     RenderedPairs,
     propose_pair,
-    render_job,
+    render_range,
     rendered_pairs,
 )
 from lr_edit.tabletop.render import render
@@ -74,9 +74,9 @@ def test_a_pair_does_not_depend_on_how_many_there_are(pairs: RenderedPairs, tmp_
 
 
 def test_what_cannot_be_seen_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, plain = render_job(("train", 0, 3, SIZE, "cpu"))
-    monkeypatch.setattr("lr_edit.tabletop.pairs.LEAST_VISIBLE", 0.07)
-    _, picky = render_job(("train", 0, 3, SIZE, "cpu"))
+    plain = render_range("train", SIZE, "cpu", 0, 3)
+    monkeypatch.setattr("lr_edit.tabletop.masks.LEAST_VISIBLE", 0.07)
+    picky = render_range("train", SIZE, "cpu", 0, 3)
     assert not plain["attempts"].any() and picky["attempts"].any()
     for index, attempt in enumerate(picky["attempts"]):
         edit = propose_pair("train", index, int(attempt))
@@ -88,19 +88,19 @@ def test_what_cannot_be_seen_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> 
 def test_pairs_are_rendered_once(
     pairs: RenderedPairs, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("lr_edit.tabletop.pairs.render_job")
+    monkeypatch.delattr("lr_edit.tabletop.pairs.render")
     again = rendered_pairs("train", COUNT, SIZE, folder, processes=1)
     assert np.array_equal(again.images, pairs.images) and again.edit(4) == pairs.edit(4)
 
 
 def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
-    def work(job: int) -> tuple[int, dict[str, np.ndarray]]:
-        if job == 2:
+    def work(start: int, stop: int) -> dict[str, np.ndarray]:
+        if start == 2 * CHUNK:
             raise KeyboardInterrupt
-        return job, {"numbers": np.array([job], dtype=np.uint8)}
+        return {"numbers": np.arange(start, stop, dtype=np.uint8)}
 
     with pytest.raises(KeyboardInterrupt):
-        write(tmp_path / "a", {"numbers": (3,)}, work, range(3), "Counting", {})
+        write(tmp_path / "a", 3 * CHUNK, {"numbers": ()}, work, "Counting", {})
     assert not (tmp_path / "a").exists()
-    write(tmp_path / "b", {"numbers": (2,)}, work, range(2), "Counting", {"to": 2})
-    assert np.load(tmp_path / "b/numbers.npy").tolist() == [0, 1]
+    write(tmp_path / "b", CHUNK + 2, {"numbers": ()}, work, "Counting", {"to": 2})
+    assert np.load(tmp_path / "b/numbers.npy").tolist() == list(range(CHUNK + 2))

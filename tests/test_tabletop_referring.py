@@ -12,6 +12,7 @@ from tabletop_reader import COLOURS, becoming, read
 from torch import Tensor
 
 from lr_edit.images import to_uint8
+from lr_edit.photometry import jittered
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.edits import sample_edit
 from lr_edit.tabletop.language import Phrase
@@ -22,7 +23,6 @@ from lr_edit.tabletop.referring import (
     ReferringSamples,
     ask_pair,
     ask_scene,
-    jittered,
     mixed_phrases,
 )
 from lr_edit.tabletop.render import render

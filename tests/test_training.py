@@ -129,7 +129,7 @@ def test_rendered_scenes_are_whole_or_not_there(
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lr_edit.tabletop.cache.render_job", fail)
+    monkeypatch.setattr("lr_edit.tabletop.cache.render_range", fail)
     with pytest.raises(KeyboardInterrupt):
         rendered("train", 2, 32, tmp_path, processes=1)
     assert not any((path / "done.json").exists() for path in tmp_path.iterdir())

@@ -71,11 +71,17 @@ def clamp_heads(model: Any) -> None:
 
 
 def save_lpips(folder: str | Path, model: Any) -> None:
-    """Write the folder of a model from `build_lpips`, whole or not at all; weights as float16."""
+    """Write the folder of a model from `build_lpips`, whole or not at all; weights as float16.
+
+    How the input is scaled is kept exactly: it is LPIPS's, not learned.
+    """
     from safetensors.torch import save_model
 
     with replacing_folder(folder) as place:
-        save_model(deepcopy(model).half().cpu(), str(place / "model.safetensors"))
+        kept = deepcopy(model).cpu()
+        for learned in (kept.net, kept.lins):
+            learned.half()
+        save_model(kept, str(place / "model.safetensors"))
         config = json.dumps({"widths": list(model.net.widths)})
         (place / "config.json").write_text(config + "\n")
 

@@ -12,8 +12,8 @@ from jsonargparse import ArgumentParser
 
 from lr_edit.cli.bulk.launch import TrainerOptions, build_trainer, end_with_parent, shard
 from lr_edit.cli.bulk.manifest import Failure, Line, read_manifest
+from lr_edit.cli.options import add_edit_options, option_values
 from lr_edit.cli.parsing import new_parser
-from lr_edit.cli.settings import add_edit_options, option_values
 from lr_edit.errors import UserError
 
 if TYPE_CHECKING:  # these load torch and lightning

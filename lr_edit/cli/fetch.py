@@ -62,7 +62,7 @@ def wanted(models: str, only: str | None, folder: str | None) -> "dict[Source, l
     None for the caches. Raises UserError for an unknown set or entry.
     """
     from lr_edit.fetching import needs
-    from lr_edit.models import described_entries
+    from lr_edit.model_files import described_entries
 
     entries = described_entries(models)
     chosen = list(entries) if only is None else [part.strip() for part in only.split(",")]

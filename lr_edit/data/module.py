@@ -68,6 +68,13 @@ class PhraseData(LightningDataModule):
         """The data set of validation or test."""
         return self.measured(Mixture(self.parts[split], self.seed), self.counts[split])
 
+    def pictures(self) -> int:
+        """How many different pictures training and validation show, at most; after `setup`.
+
+        Raises UserError where training shows another version of a picture every time.
+        """
+        return self.train.pictures() + len(self.validation)
+
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
         step = trainer.global_step if trainer else 0

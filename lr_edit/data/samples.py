@@ -21,9 +21,9 @@ from lr_edit.data.foreign import Foreign, pool_of
 from lr_edit.data.mixture import Mixture
 from lr_edit.data.nouns import speaks_of_colour, speaks_of_place
 from lr_edit.data.records import Phrase, Record, Unusable
+from lr_edit.errors import UserError
 from lr_edit.images import luma
-from lr_edit.tabletop.judged import nearly_true
-from lr_edit.tabletop.referring import jittered
+from lr_edit.photometry import jittered, nearly_true
 
 ATTEMPTS = 20
 """Broken records in a row after which a sample is given up."""
@@ -75,6 +75,22 @@ class PictureSamples(Dataset[dict[str, Any]], ABC):
             else:
                 return {**sample, "tried": attempt + 1, "skipped": skipped}
         return {**self.blank(), "tried": ATTEMPTS, "skipped": skipped}
+
+    def pictures(self) -> int:
+        """How many different pictures come up however many samples are taken, at most.
+
+        Raises UserError where a picture is another one every time.
+        """
+        changing = [name for name in ("cropped", "jitter") if getattr(self, name) > 0]
+        if changing:
+            given = " and ".join(f"{name} is {getattr(self, name):g}" for name in changing)
+            remedy = " ".join(f"--data.init_args.dataset.init_args.{n} 0" for n in changing)
+            raise UserError(
+                f"a picture is shown otherwise every time ({given}), so that keeping its features "
+                f"is of no use: give {remedy}, or no feature cache"
+            )
+        versions = 2 if self.gray_share > 0 else 1
+        return versions * sum(len(source) for source in self.mixture.sources)
 
     @abstractmethod
     def sample(self, record: Record, rng: random.Random) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lr_edit.backbones.judge import Judge
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
-from lr_edit.evaluation.judging import judge_edits
+from lr_edit.evaluation.judging import ROOM, judge_edits
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.outcomes import Outcome, measure, rows
@@ -34,7 +34,6 @@ REFERENCES = {"source": untouched, "target": perfect}
 """What stands in the place of an edit in two rows for comparison."""
 
 _JUDGED_AT_ONCE = 16
-ROOM = 3  # pixels around the place, as the regions the judge was trained on have
 
 Edit = Callable[[Case], Edited]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from lr_edit.errors import UserError
 from lr_edit.images import from_uint8, to_uint8
 from lr_edit.tabletop.edits import SceneEdit, sample_edit
-from lr_edit.tabletop.masks import edit_mask, object_mask
+from lr_edit.tabletop.masks import edit_masks, recognisable
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene, Thing
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -23,9 +23,6 @@ from lr_edit.tabletop.splits import part_phrase, scene_for
 PLAIN = "plain"
 SPLITS = (PLAIN, "attribute", "relation", "unseen", "crowded")
 """The test split at large, and those of its parts whose phrases mean one thing."""
-
-LEAST_VISIBLE = 60 / 128**2
-"""How much of the picture the thing fills before and after; less cannot be recognised."""
 
 _TRIES = 40
 _STRIDE = 1_000_000
@@ -36,10 +33,8 @@ _RENDERED_AT_ONCE = 16
 class Case:
     """One edit to make: a picture, two phrases, and the truth.
 
-    source, target: [1, 3, H, W] in [-1, 1], rounded to 8 bits as files are. thing: mask [1, 1, H,
-    W] of what is to change, in the source; arrived: of what stands there in the target. place:
-    mask of all that changes, namely where source and target differ, and the two silhouettes,
-    should old and new look alike somewhere.
+    source, target: [1, 3, H, W] in [-1, 1], rounded to 8 bits as files are. thing, arrived, place:
+    as `EditMasks` has them, [1, 1, H, W].
     """
 
     number: int
@@ -118,8 +113,8 @@ def render_edits(edits: Sequence[SceneEdit], size: int = 128) -> list[Case]:
 
 
 def is_visible(case: Case) -> bool:
-    """Whether the thing can be recognised before and after; see LEAST_VISIBLE."""
-    return min(float(case.thing.mean()), float(case.arrived.mean())) >= LEAST_VISIBLE
+    """Whether the thing can be recognised before and after."""
+    return bool(recognisable(torch.cat((case.thing, case.arrived))).all())
 
 
 def check_splits(splits: Sequence[str]) -> None:
@@ -135,13 +130,9 @@ def _render(edits: Sequence[SceneEdit], size: int) -> list[Case]:
     """The cases of a few edits in one batch."""
     sources = render([edit.source for edit in edits], size)
     targets = render([edit.target for edit in edits], size)
-    old = object_mask(sources, [_indices(edit.source_index) for edit in edits])
-    new = object_mask(targets, [_indices(edit.target_index) for edit in edits])
-    place = torch.maximum(edit_mask(sources, targets), torch.maximum(old, new))
+    indices = ([e.source_index for e in edits], [e.target_index for e in edits])
+    masks = edit_masks(sources, targets, *indices)
     before, after = (from_uint8(to_uint8(rendering.images)) for rendering in (sources, targets))
-    batches = (tensor.split(1) for tensor in (before, after, old, new, place))
-    return [Case(0, PLAIN, edit, *tensors) for edit, *tensors in zip(edits, *batches, strict=True)]
-
-
-def _indices(index: int | None) -> tuple[int, ...]:
-    return () if index is None else (index,)
+    tensors = (before, after, masks.thing, masks.arrived, masks.place)
+    batches = (tensor.split(1) for tensor in tensors)
+    return [Case(0, PLAIN, edit, *parts) for edit, *parts in zip(edits, *batches, strict=True)]

@@ -16,6 +16,9 @@ CONTEXT = 0.15
 LEAST_SIDE = 44
 """Of the square shown, in pixels of the picture: as the judge was trained."""
 
+ROOM = 3
+"""By how many pixels of the picture a place is widened before it is judged: as in training."""
+
 _BATCH = 64
 
 

@@ -9,8 +9,8 @@ from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.editing import Edited
 from lr_edit.evaluation.outcomes import Outcome
 from lr_edit.images import mask_to_pil, to_pil
-from lr_edit.sheet import marked
-from lr_edit.tabletop.sheet import FAINT, GAP, INK, PAPER, Cell, Line, contact_sheet
+from lr_edit.sheet import PAPER, marked, wrapped
+from lr_edit.tabletop.sheet import FAINT, GAP, INK, Cell, Line, contact_sheet
 
 GOOD, BAD = (60, 160, 80), (215, 60, 60)
 SIDE = 160
@@ -54,7 +54,7 @@ def examples_sheet(examples: Sequence[Example], title: str, note: str) -> Image.
 def titled(sheet: Image.Image, title: str, note: str) -> Image.Image:
     """The sheet with a line above it and a fainter one, wrapped where it is long."""
     font, small = ImageFont.load_default(_TITLE), ImageFont.load_default(_TEXT)
-    lines = _wrapped(note, sheet.width - 2 * GAP, small)
+    lines = wrapped(note, small, sheet.width - 2 * GAP)
     top = GAP + _TITLE + 10 + (_TEXT + 6) * len(lines)
     page = Image.new("RGB", (sheet.width, sheet.height + top), PAPER)
     page.paste(sheet, (0, top))
@@ -81,16 +81,3 @@ def _lines(shown: Example) -> tuple[Line, ...]:
 
 def _joined(colour: str, noun: str) -> str:
     return noun if colour == noun else f"{colour} {noun}"
-
-
-def _wrapped(
-    text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) > width and lines[-1]:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines

@@ -2,9 +2,10 @@
 
     python -m lr_edit.evaluation.sheet --count 24 --seed 1 --output sheet.png
     python -m lr_edit.evaluation.sheet --report-edits --output report.png
+    python -m lr_edit.evaluation.sheet --failures 2 --output failures.png
 
 Random replace edits on test scenes, one candidate each and nothing selected; or the five edits of
-Joshi and Aditya's report.
+Joshi and Aditya's report; or the first random ones that the judge does not recognise.
 """
 
 import argparse
@@ -16,20 +17,24 @@ from PIL import Image
 from rich.progress import track
 
 from lr_edit.backbones.devices import device_named
+from lr_edit.backbones.judge import Judge
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import PLAIN, Case, sample_cases
-from lr_edit.evaluation.config import EditorVariant
+from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case
+from lr_edit.evaluation.judging import ROOM, judge_edits
 from lr_edit.evaluation.pictures import region_picture, titled
 from lr_edit.evaluation.proposers import PROPOSERS, check_proposers
 from lr_edit.evaluation.report_edits import report_cases
 from lr_edit.files import save_image
 from lr_edit.images import to_pil
+from lr_edit.masks import grow_mask
 from lr_edit.models import ModelSet, load_models
 from lr_edit.tabletop.sheet import Cell, Line, contact_sheet
 
 _FIRST = 10_000  # scenes of the benchmark have lower numbers
 _PAIR_SIDE, _REPORT_SIDE = 144, 208
+_ROW, _MOST = 8, 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=24, help="random edits, at least 1")
     parser.add_argument("--seed", type=int, default=0, help="of scenes and candidates")
     parser.add_argument("--report-edits", action="store_true", help="the report's five instead")
+    parser.add_argument("--failures", type=int, help="so many failed random edits instead")
     parser.add_argument("--proposer", help="true_mask (default for random ones), segformer_clip …")
     parser.add_argument("--models", default="tabletop", help="a model set")
     parser.add_argument("--device", default="cpu", help="cpu, auto or a GPU")
@@ -50,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         proposer = options.proposer or ("segformer_clip" if options.report_edits else "true_mask")
         if options.report_edits:
             page = report_sheet(models, options.seed, proposer, options.device)
+        elif options.failures is not None:
+            page = failures_sheet(models, options.failures, options.seed, proposer, options.device)
         else:
             page = random_sheet(models, options.count, options.seed, proposer, options.device)
         save_image(page, options.output)
@@ -81,6 +89,42 @@ def random_sheet(
     ]
     note = f"source and result, one candidate each, as they came; region: {proposer}; seed {seed}"
     return titled(contact_sheet(cells, min(4, count), _PAIR_SIDE), "First results", note)
+
+
+def failures_sheet(
+    models: ModelSet, count: int, seed: int, proposer: str = "true_mask", device: str = "cpu",
+    variant: EditorVariant | None = None, size: int = 128,
+) -> Image.Image:  # fmt: skip
+    """The first `count` random edits whose first result the judge names wrongly, with its word.
+
+    Raises UserError as `random_sheet` does, and where too few of the first _MOST edits fail.
+    """
+    if count < 1 or seed < 0:
+        raise UserError(f"got {count} failures and seed {seed}: give at least 1 and 0")
+    judge, tried = Judge(BenchmarkConfig().judge, device), 0
+    cells: list[Cell] = []
+    while len(cells) < count and tried < _MOST:
+        cases = sample_cases(_ROW, (PLAIN,), size, first=_FIRST + seed * _MOST + tried)
+        results = first_results(cases, models, proposer, device, seed, variant)
+        places = [grow_mask(case.place, ROOM) for case in cases]
+        verdicts = judge_edits(judge, [edited.first for edited in results], places)
+        tried += _ROW
+        cells += [
+            Cell(
+                (to_pil(case.source)[0], to_pil(edited.first)[0], to_pil(case.target)[0]),
+                (
+                    Line(case.edit.instruction, margin=0),
+                    Line(f"judge: {verdict.noun}", margin=0, faint=True),
+                ),
+            )
+            for case, edited, verdict in zip(cases, results, verdicts, strict=True)
+            if not verdict.names(case.wanted)
+        ]
+    if len(cells) < count:
+        raise UserError(f"{len(cells)} of {tried} edits failed: ask for no more failures than that")
+    note = f"source, first result, exact target; region: {proposer}; seed {seed}; {tried} edits"
+    page = contact_sheet(cells[:count], min(2, count), _PAIR_SIDE)
+    return titled(page, "The first that failed", note)
 
 
 def report_sheet(

@@ -7,16 +7,22 @@ from torch import Tensor
 
 from lr_edit.backbones.base import DenseEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.regions.feature_cache import FeatureCache
 
 
 class FrozenFeatures:
     """CLIP's text tower and the patch tokens of CLIP, DINO or both; nothing here is trained.
 
     clip: reads the phrases. dino: None leaves its maps out. clip_maps: False leaves CLIP's out.
+    cache: a folder in which maps are kept, so that each picture is computed once; "" = none.
     """
 
     def __init__(
-        self, clip: OpenClipDense, dino: DenseEncoder | None = None, clip_maps: bool = True
+        self,
+        clip: OpenClipDense,
+        dino: DenseEncoder | None = None,
+        clip_maps: bool = True,
+        cache: str = "",
     ) -> None:
         self.words = clip
         self.pictures = tuple(
@@ -24,6 +30,8 @@ class FrozenFeatures:
             for encoder, used in ((clip, clip_maps), (dino, dino is not None))
             if encoder is not None and used
         )
+        kept = bool(cache and self.pictures)
+        self.cache = FeatureCache(cache, self.identities) if kept else None
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -38,6 +46,13 @@ class FrozenFeatures:
     @torch.no_grad()
     def maps(self, images: Tensor) -> tuple[Tensor, ...]:
         """Feature maps [B, C_i, h_i, w_i] of pictures [B, 3, H, W] in [-1, 1], on their device."""
+        if self.cache is None:
+            return self.computed(images)
+        return self.cache.maps(images, self.computed)
+
+    @torch.no_grad()
+    def computed(self, images: Tensor) -> tuple[Tensor, ...]:
+        """`maps`, from the backbones themselves."""
         maps = (m for encoder in self.pictures for m in encoder.patch_features(images))
         return tuple(m.to(images.device) for m in maps)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from lr_edit.regions.attention import Block, Round, positions
+from lr_edit.regions.card import HubNetwork
 from lr_edit.regions.detail import Climb, Stem
 
 Lattice = tuple[slice, slice]
@@ -52,12 +52,7 @@ class Proposals:
         return self.thing[torch.arange(len(chosen), device=chosen.device), chosen], score
 
 
-class RegionNetwork(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="lr_edit",
-    tags=["image-segmentation", "referring-expression-segmentation"],
-):
+class RegionNetwork(nn.Module, HubNetwork):
     """A text-conditioned mask decoder on frozen CLIP and DINO features, under 2 M parameters.
 
     The idea of Learnable Regions (Lin et al., 2024), with masks in place of boxes and the text read

@@ -60,6 +60,23 @@ class PerImageOptions:
             raise UserError(f"shape is {self.shape!r}: give one of {names}")
 
 
+@dataclass(frozen=True, eq=False)
+class References:
+    """What the edits of one picture and prompt are made from and compared with.
+
+    image: [1, 3, H, W]. condition: [1, L, D], the prompt as the diffusion model takes it. source,
+    prompt, caption: [1, D], CLIP's embeddings of picture, prompt and CAPTION. tokens: [1, C, h, w],
+    CLIP's of the picture.
+    """
+
+    image: Tensor
+    condition: Tensor
+    source: Tensor
+    prompt: Tensor
+    caption: Tensor
+    tokens: Tensor
+
+
 class PerImageProposer(RegionProposer):
     """Regions that are learned on the picture that is asked about.
 
@@ -84,7 +101,7 @@ class PerImageProposer(RegionProposer):
         generator = torch.Generator(image.device).manual_seed(self.options.seed)
         shape = self.shape(image)
         with torch.enable_grad():
-            self.learn(shape, image, prompt, generator)
+            self.learn(shape, self.references(image, prompt), generator)
         with torch.no_grad():
             return self.ranked(image, prompt, shape.final(), generator)
 
@@ -104,41 +121,46 @@ class PerImageProposer(RegionProposer):
             kind = BoxSizes if options.shape == "boxes" else RandomSizes
             return kind(features, points, halves, size, options.heat).to(image.device)
 
-    def learn(self, shape: Shape, image: Tensor, prompt: str, generator: torch.Generator) -> None:
+    @torch.no_grad()
+    def references(self, image: Tensor, prompt: str) -> References:
+        """All that stays the same while the regions of image [1, 3, H, W] learn."""
+        encoder = self.clip.encoder
+        source, tokens = encoder.encode_image(image), self.clip.patch_features(image)[-1]
+        wanted, said = encoder.encode_text([prompt, CAPTION]).split(1)
+        return References(image, self.diffusion.embed([prompt]), source, wanted, said, tokens)
+
+    def learn(self, shape: Shape, references: References, generator: torch.Generator) -> None:
         """Trains the regions on the three losses of the edits that they give."""
         self.curve = []
         if isinstance(shape, RandomSizes):
             return
         optimiser = torch.optim.Adam(shape.parameters(), lr=self.options.learning_rate)
         for _ in range(self.options.iterations):
-            loss = self.loss(image, prompt, shape.draw(generator), generator)
+            loss = self.loss(references, shape.draw(generator), generator)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             self.curve.append(float(loss.detach()))
 
     def edited(
-        self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator
+        self, image: Tensor, condition: Tensor, masks: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The picture once for every mask [A, 1, H, W], that region repainted."""
+        """The picture once for every mask [A, 1, H, W], that region repainted to the condition."""
         count, side = len(masks), self.diffusion.size
         noise = torch.randn(count, 3, side, side, generator=generator, device=image.device)
-        condition = self.diffusion.embed([prompt]).expand(count, -1, -1)
+        conditions = condition.expand(count, -1, -1)
         pictures = image.expand(count, -1, -1, -1)
-        return rehearse(self.diffusion, pictures, masks, condition, noise, self.options.share)
+        return rehearse(self.diffusion, pictures, masks, conditions, noise, self.options.share)
 
-    def loss(self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(self, references: References, masks: Tensor, generator: torch.Generator) -> Tensor:
         """Text, direction and structure, weighted 1, 1, 1 as published; mean over the regions."""
-        edited = self.edited(image, prompt, masks, generator)
-        encoder = self.clip.encoder
-        with torch.no_grad():
-            source, tokens = encoder.encode_image(image), self.clip.patch_features(image)[-1]
-            wanted, said = encoder.encode_text([prompt, CAPTION]).split(1)
-        embedded = encoder.encode_image(edited)
+        same = references
+        edited = self.edited(same.image, same.condition, masks, generator)
+        embedded = self.clip.encoder.encode_image(edited)
         return (
-            text_loss(embedded, wanted)
-            + direction_loss(embedded, source, wanted, said)
-            + structure_loss(self.clip.patch_features(edited)[-1], tokens)
+            text_loss(embedded, same.prompt)
+            + direction_loss(embedded, same.source, same.prompt, same.caption)
+            + structure_loss(self.clip.patch_features(edited)[-1], same.tokens)
         ).mean()
 
     def ranked(
@@ -146,8 +168,8 @@ class PerImageProposer(RegionProposer):
     ) -> Region:
         """The regions by the published rule: among the best edits by text, 2 · softmax of the
         cosines with the text + 1 · softmax of those with the source picture."""
-        encoder = self.clip.encoder
-        embedded = encoder.encode_image(self.edited(image, prompt, masks, generator))
+        encoder, condition = self.clip.encoder, self.diffusion.embed([prompt])
+        embedded = encoder.encode_image(self.edited(image, condition, masks, generator))
         text = (embedded @ encoder.encode_text([prompt])[0]).float()
         alike = (embedded @ encoder.encode_image(image)[0]).float()
         chance = text.softmax(0)

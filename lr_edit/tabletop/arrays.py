@@ -6,11 +6,12 @@ whole.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from itertools import starmap
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,10 @@ from rich.progress import track
 CHUNK = 32
 FACTS = "done.json"
 
-Job = TypeVar("Job")
-Part = tuple[int, dict[str, np.ndarray]]
-"""The index that some rows of the arrays start at, and these rows by the arrays' names."""
+Part = dict[str, np.ndarray]
+"""Some rows of the arrays, by the arrays' names."""
+Work = Callable[[int, int], Part]
+"""Makes the rows of a half-open range of numbers; it is sent to worker processes."""
 
 
 def is_written(folder: Path) -> bool:
@@ -45,47 +47,62 @@ def chunks(count: int) -> list[tuple[int, int]]:
     return [(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
 
 
+def kept(
+    folder: Path,
+    count: int,
+    shapes: Mapping[str, tuple[int, ...]],
+    work: Work,
+    title: str,
+    facts: Mapping[str, Any],
+    processes: int = 1,
+) -> dict[str, np.ndarray]:
+    """The arrays of a folder, computed now if they are not there yet; arguments as of `write`."""
+    if not is_written(folder):
+        write(folder, count, shapes, work, title, facts, processes)
+    return read(folder, shapes)
+
+
 def write(
     folder: Path,
+    count: int,
     shapes: Mapping[str, tuple[int, ...]],
-    work: Callable[[Job], Part],
-    jobs: Sequence[Job],
+    work: Work,
     title: str,
     facts: Mapping[str, Any],
     processes: int = 1,
 ) -> None:
-    """Fill a folder with NAME.npy, uint8 of these shapes, a part at a time, and the facts as JSON.
+    """Fill a folder with NAME.npy, uint8 of `count` rows, a part at a time, and the facts as JSON.
 
-    work: makes the part of one job; jobs and it are sent to worker processes where there are
-    several. title: shown beside the progress.
+    shapes: of one row of each array. title: shown beside the progress.
     """
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True, exist_ok=True)
     arrays = {
         name: np.lib.format.open_memmap(
-            partial / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape
+            partial / f"{name}.npy", mode="w+", dtype=np.uint8, shape=(count, *shape)
         )
         for name, shape in shapes.items()
     }
-    parts = run(work, jobs, processes)
-    for start, rows in track(parts, title, total=len(jobs)):
+    ranges = chunks(count)
+    parts = zip(ranges, run(work, ranges, processes), strict=True)
+    for (start, stop), rows in track(parts, title, total=len(ranges)):
         for name, values in rows.items():
-            arrays[name][start : start + len(values)] = values
+            arrays[name][start:stop] = values
     for array in arrays.values():
         array.flush()
     (partial / FACTS).write_text(json.dumps(facts), encoding="utf-8")
     partial.rename(folder)
 
 
-def run(work: Callable[[Job], Part], jobs: Sequence[Job], processes: int) -> Iterator[Part]:
+def run(work: Work, ranges: list[tuple[int, int]], processes: int) -> Iterator[Part]:
     """The parts in order, from worker processes where there is more than one."""
-    if processes <= 1 or len(jobs) <= 1:
-        yield from map(work, jobs)
+    if processes <= 1 or len(ranges) <= 1:
+        yield from starmap(work, ranges)
         return
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        yield from pool.map(work, jobs)
+        yield from pool.map(work, *zip(*ranges, strict=True))
 
 
 def workers(device: str, processes: int | None) -> int:

@@ -5,12 +5,13 @@ A folder holds images.npy, instances.npy, classes.npy and shadows.npy.
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lr_edit.images import to_uint8
-from lr_edit.tabletop.arrays import Part, chunks, is_written, read, workers, write
+from lr_edit.tabletop.arrays import Part, kept, workers
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene, sample_scene
 
@@ -58,20 +59,18 @@ def rendered(
     processes: CPU workers (default: one a core); a GPU renders in this process.
     """
     target = Path(folder) / f"v{WORLD_VERSION}-{split}-{size}-{count}"
-    if not is_written(target):
-        shapes = {"images": (count, size, size, 3), **{name: (count, size, size) for name in MAPS}}
-        jobs = [(split, start, stop, size, device) for start, stop in chunks(count)]
-        facts = {"split": split, "count": count, "size": size}
-        title = f"Rendering {count} {split} scenes"
-        write(target, shapes, render_job, jobs, title, facts, workers(device, processes))
-    return RenderedScenes(split=split, **read(target, ("images", *MAPS)))
+    shapes = {"images": (size, size, 3), **dict.fromkeys(MAPS, (size, size))}
+    work = partial(render_range, split, size, device)
+    title = f"Rendering {count} {split} scenes"
+    facts = {"split": split, "count": count, "size": size}
+    arrays = kept(target, count, shapes, work, title, facts, workers(device, processes))
+    return RenderedScenes(split=split, **arrays)
 
 
-def render_job(job: tuple[str, int, int, int, str]) -> Part:
-    """One chunk as uint8 arrays, and the index it starts at."""
-    split, start, stop, size, device = job
+def render_range(split: str, size: int, device: str, start: int, stop: int) -> Part:
+    """The scenes from start to stop as uint8 arrays."""
     result = render([split_scene(split, i) for i in range(start, stop)], size, device)
     arrays = {"images": to_uint8(result.images).cpu().numpy()}
     for name in MAPS:
         arrays[name] = getattr(result, name).byte().cpu().numpy()
-    return start, arrays
+    return arrays

@@ -11,10 +11,9 @@ import torch
 from torch.utils.data import Dataset
 
 from lr_edit.images import from_uint8
+from lr_edit.photometry import jittered, nearly_true
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.judged import nearly_true
 from lr_edit.tabletop.language import phrase_for, referring
-from lr_edit.tabletop.referring import jittered
 from lr_edit.tabletop.scene import NOUNS, UNSEEN_PAIRS, Scene, allowed_colours
 from lr_edit.tabletop.words import with_article
 

@@ -1,4 +1,4 @@
-"""Square crops around one thing of a rendered scene, and the masks an editor could be given for it.
+"""Square crops around single things of rendered scenes, and those that inpainting learns from.
 
 Everything here is a function of the index asked for, so that an interrupted training continues with
 the samples it would have seen. It knows no network.
@@ -12,17 +12,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
+from lr_edit.crop import Box
 from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import object_text
+from lr_edit.tabletop.given_regions import dilate, edit_region, mask_bounds, roomy_region
 from lr_edit.tabletop.scene import Thing
 
-Box = tuple[int, int, int, int]
 EMPTY_PROMPTS = ("nothing", "an empty table", "the empty table")
-LEAST_VISIBLE = 60
+LEAST_PIXELS = 60
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,13 @@ class Cut:
     thing: Thing
 
 
-def visible_things(scenes: RenderedScenes, least: int = LEAST_VISIBLE) -> list[tuple[int, int]]:
+def visible_things(scenes: RenderedScenes, least: int = LEAST_PIXELS) -> list[tuple[int, int]]:
     """(scene, instance) of every thing with at least `least` visible pixels."""
     found = []
     for index in range(len(scenes)):
         counts = np.bincount(scenes.instances[index].reshape(-1))
         found += [(index, k) for k in range(1, len(counts)) if counts[k] >= least]
     return found
-
-
-def mask_bounds(mask: np.ndarray) -> Box:
-    """The tight half-open box (x0, y0, x1, y1) of a non-empty bool mask [H, W]."""
-    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
 def jittered_square(box: Box, size: int, rng: random.Random, grow: tuple[float, float]) -> Box:
@@ -98,83 +93,6 @@ def cut(
         footprint=resize_mask(footprint, box, side),
         thing=scenes.scene(index).things[instance - 1],
     )
-
-
-def dilate(mask: Tensor, pixels: int) -> Tensor:
-    """A bool mask [H, W] grown by a square of the given reach."""
-    if pixels <= 0:
-        return mask
-    grown = max_pool2d(mask[None, None].float(), 2 * pixels + 1, stride=1, padding=pixels)
-    return grown[0, 0] > 0
-
-
-def ellipse(box: Box, side: int) -> Tensor:
-    """The bool mask [side, side] of the ellipse that fills a box."""
-    x0, y0, x1, y1 = box
-    line = torch.arange(side) + 0.5
-    dx = (line - (x0 + x1) / 2) / max(1, (x1 - x0) / 2)
-    dy = (line - (y0 + y1) / 2) / max(1, (y1 - y0) / 2)
-    return dx[None] ** 2 + dy[:, None] ** 2 <= 1
-
-
-def grown_box(mask: Tensor, rng: random.Random, across: float, along: float) -> Box:
-    """The mask's box, its left and right moved outwards by up to `across` of its width, its top and
-    bottom by up to `along` of its height."""
-    side = mask.shape[-1]
-    x0, y0, x1, y1 = mask_bounds(mask.numpy())
-    w, h = x1 - x0, y1 - y0
-    return (
-        max(0, round(x0 - rng.uniform(0, across) * w)),
-        max(0, round(y0 - rng.uniform(0, along) * h)),
-        min(side, round(x1 + rng.uniform(0, across) * w)),
-        min(side, round(y1 + rng.uniform(0, along) * h)),
-    )
-
-
-def fill(box: Box, side: int) -> Tensor:
-    """The bool mask [side, side] of a box."""
-    mask = torch.zeros(side, side, dtype=torch.bool)
-    mask[box[1] : box[3], box[0] : box[2]] = True
-    return mask
-
-
-def foreign_shape(other: Tensor, box: Box, side: int) -> Tensor:
-    """Another thing's footprint [side, side] stretched to fill a box."""
-    x0, y0, x1, y1 = mask_bounds(other.numpy())
-    part = other[y0:y1, x0:x1][None, None].float()
-    mask = torch.zeros(side, side, dtype=torch.bool)
-    size = (max(1, box[3] - box[1]), max(1, box[2] - box[0]))
-    mask[box[1] : box[1] + size[0], box[0] : box[0] + size[1]] = (
-        interpolate(part, size=size, mode="bilinear")[0, 0] > 0.5
-    )
-    return mask
-
-
-def edit_region(footprint: Tensor, other: Tensor, rng: random.Random) -> Tensor:
-    """A region bool [S, S] that an editor may be given to paint the thing into; it holds all of it.
-
-    The grown footprint, its box or ellipse, or joined with the shape of `other`, the thing that may
-    have stood there before: were the mask always the silhouette, it would tell the answer.
-    """
-    side = footprint.shape[-1]
-    kind = rng.random()
-    grown = dilate(footprint, rng.randint(1, 7))
-    if kind < 0.3:
-        return grown
-    if kind < 0.65:
-        shape = foreign_shape(other, grown_box(footprint, rng, 0.35, 0.35), side)
-        return grown | dilate(shape, rng.randint(1, 6))
-    box = grown_box(footprint, rng, 0.45, 0.45)
-    return grown | (fill(box, side) if kind < 0.85 else ellipse(box, side))
-
-
-def roomy_region(footprint: Tensor, rng: random.Random) -> Tensor:
-    """A region bool [S, S] with far more room on one axis than the thing fills: a bottle has to fit
-    where a book lay."""
-    side, room = footprint.shape[-1], (1.5, 0.3)
-    box = grown_box(footprint, rng, *(room if rng.random() < 0.5 else room[::-1]))
-    shape = fill(box, side) if rng.random() < 0.5 else ellipse(box, side)
-    return dilate(footprint, rng.randint(1, 7)) | shape
 
 
 class ThingSamples(Dataset[dict[str, Any]], ABC):

@@ -13,8 +13,8 @@ from torch.nn.functional import grid_sample
 from torchvision.transforms.v2.functional import affine, gaussian_blur
 
 from lr_edit.images import from_uint8, to_pil
+from lr_edit.photometry import uneven
 from lr_edit.tabletop.crops import ThingSamples, cut
-from lr_edit.tabletop.judged import uneven
 from lr_edit.tabletop.scene import COLOURS, NOUNS, SURFACES
 
 Distort = Callable[[Tensor, float, int], Tensor]

@@ -10,22 +10,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from lr_edit.photometry import nearly_true, uneven
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.crops import Cut, ThingSamples, cut, dilate, edit_region
+from lr_edit.tabletop.crops import Cut, ThingSamples, cut
+from lr_edit.tabletop.given_regions import dilate, edit_region
 from lr_edit.tabletop.scene import COLOURS, NOUNS
 
 NOTHING = len(NOUNS)
 Spoil = Callable[[Tensor, Tensor, Tensor, random.Random], Tensor]
-
-
-def uneven(rng: random.Random, cells: int, side: int, channels: int) -> Tensor:
-    """Smooth noise [channels, side, side] of unit variance or so, with `cells` blobs across."""
-    generator = torch.Generator().manual_seed(rng.getrandbits(31))
-    coarse = torch.randn(1, channels, cells, cells, generator=generator)
-    return interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[0]
 
 
 def warp(image: Tensor, body: Tensor, other: Tensor, rng: random.Random) -> Tensor:
@@ -80,15 +75,6 @@ def texture(image: Tensor, body: Tensor, other: Tensor, rng: random.Random) -> T
 SPOILS: dict[str, Spoil] = {
     "warped": warp, "blended": blend, "shuffled": shuffle, "blurred": blur, "textured": texture,
 }  # fmt: skip
-
-
-def nearly_true(image: Tensor, rng: random.Random) -> Tensor:
-    """A true picture with the small faults that any resampled or generated picture may have."""
-    if rng.random() < 0.4:
-        image = gaussian_blur(image, [5, 5], [rng.uniform(0.3, 0.9)] * 2)
-    if rng.random() < 0.4:
-        image = image + uneven(rng, 64, image.shape[-1], 3) * rng.uniform(0.01, 0.05)
-    return image.clamp(-1, 1)
 
 
 class JudgedRegions(ThingSamples):

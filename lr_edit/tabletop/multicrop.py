@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from lr_edit.crop import Box
 from lr_edit.images import from_uint8, luma
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.crops import Box, ThingSamples, jittered_square, mask_bounds, resize_image
+from lr_edit.tabletop.crops import ThingSamples, jittered_square, resize_image
+from lr_edit.tabletop.given_regions import mask_bounds
 from lr_edit.tabletop.scene import NOUNS
 from lr_edit.tabletop.segments import CLASS_NAMES
 

@@ -8,24 +8,22 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lr_edit.images import to_uint8
-from lr_edit.tabletop.arrays import Part, chunks, is_written, read, workers, write
+from lr_edit.tabletop.arrays import Part, kept, workers
 from lr_edit.tabletop.cache import WORLD_VERSION, split_scene
 from lr_edit.tabletop.edits import SceneEdit, sample_edit
-from lr_edit.tabletop.masks import edit_mask, object_mask
-from lr_edit.tabletop.render import Rendering, render
+from lr_edit.tabletop.masks import edit_masks, recognisable
+from lr_edit.tabletop.render import render
 
 # Raised whenever the same number gives another edit, so that old folders are not read.
 PAIRS_VERSION = 1
 REPLACE_SHARE = 0.8
-LEAST_VISIBLE = 60 / 128**2
-"""How much of the picture the thing fills, before and after; less cannot be recognised."""
 
 # Scenes of these numbers and above are nobody else's.
 _STRIDE = 1_000_000_000
@@ -83,19 +81,17 @@ def rendered_pairs(
     processes: CPU workers (default: one a core); a GPU renders in this process.
     """
     target = Path(folder) / f"v{WORLD_VERSION}.{PAIRS_VERSION}-pairs-{split}-{size}-{count}"
-    if not is_written(target):
-        maps = {name: (count, size, size) for name in ("instances", "change")}
-        shapes = {"images": (count, size, size, 3), **maps, "attempts": (count,)}
-        jobs = [(split, start, stop, size, device) for start, stop in chunks(count)]
-        facts = {"split": split, "count": count, "size": size}
-        title = f"Rendering {count} {split} pairs"
-        write(target, shapes, render_job, jobs, title, facts, workers(device, processes))
-    return RenderedPairs(split=split, **read(target, _NAMES))
+    maps = dict.fromkeys(("instances", "change"), (size, size))
+    shapes = {"images": (size, size, 3), **maps, "attempts": ()}
+    work = partial(render_range, split, size, device)
+    title = f"Rendering {count} {split} pairs"
+    facts = {"split": split, "count": count, "size": size}
+    arrays = kept(target, count, shapes, work, title, facts, workers(device, processes))
+    return RenderedPairs(split=split, **arrays)
 
 
-def render_job(job: tuple[str, int, int, int, str]) -> Part:
+def render_range(split: str, size: int, device: str, start: int, stop: int) -> Part:
     """The pairs from start to stop as uint8 arrays; where one cannot be seen, its next attempt."""
-    split, start, stop, size, device = job
     found: dict[int, tuple[np.ndarray, ...]] = {}
     for attempt in range(_TRIES):
         missing = [i for i in range(start, stop) if i not in found]
@@ -108,7 +104,7 @@ def render_job(job: tuple[str, int, int, int, str]) -> Part:
                     found[i] = (*rows, np.uint8(attempt))
         if len(found) == stop - start:
             columns = zip(*(found[i] for i in range(start, stop)), strict=True)
-            return start, {n: np.stack(values) for n, values in zip(_NAMES, columns, strict=True)}
+            return {n: np.stack(values) for n, values in zip(_NAMES, columns, strict=True)}
     raise RuntimeError(f"no edit to be seen in {_TRIES} attempts from {start} to {stop}")
 
 
@@ -118,19 +114,9 @@ def render_pairs(
     """Of M edits: bool [M], whether all can be seen, then images, instances and change as uint8."""
     before = render([edit.source for edit in edits], size, device)
     after = render([edit.target for edit in edits], size, device)
-    old = _silhouettes(before, [edit.source_index for edit in edits])
-    new = _silhouettes(after, [edit.target_index for edit in edits])
-    place = torch.maximum(edit_mask(before, after), torch.maximum(old, new))
-    gone = torch.tensor([edit.target_index is None for edit in edits], device=new.device)
-    seen = (_share(old) >= LEAST_VISIBLE) & (gone | (_share(new) >= LEAST_VISIBLE))
-    maps = (to_uint8(before.images), before.instances.byte(), place[:, 0].byte())
+    new = [edit.target_index for edit in edits]
+    masks = edit_masks(before, after, [edit.source_index for edit in edits], new)
+    gone = torch.tensor([index is None for index in new], device=masks.arrived.device)
+    seen = recognisable(masks.thing) & (gone | recognisable(masks.arrived))
+    maps = (to_uint8(before.images), before.instances.byte(), masks.place[:, 0].byte())
     return tuple(values.cpu().numpy() for values in (seen, *maps))
-
-
-def _silhouettes(rendering: Rendering, indices: Sequence[int | None]) -> Tensor:
-    return object_mask(rendering, [() if index is None else (index,) for index in indices])
-
-
-def _share(mask: Tensor) -> Tensor:
-    """How much of each picture [B, 1, H, W] the mask fills."""
-    return mask.mean(dim=(1, 2, 3))

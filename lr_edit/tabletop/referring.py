@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lr_edit.images import from_uint8, luma
+from lr_edit.photometry import jittered, nearly_true
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.judged import nearly_true
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
 from lr_edit.tabletop.pairs import RenderedPairs
 from lr_edit.tabletop.scene import Scene
@@ -109,14 +109,6 @@ def ask_pair(
     change, known = np.zeros_like(objects), np.zeros(count, dtype=bool)
     change[0], known[0] = pairs.change[index] > 0, True
     return Asked(pairs.images[index], phrases, objects, change, known)
-
-
-def jittered(image: Tensor, rng: random.Random, most: float) -> Tensor:
-    """Brightness and contrast of [3, S, S] changed by up to `most` of themselves, hues kept."""
-    brightness, contrast = (1 + rng.uniform(-most, most) for _ in "ab")
-    bright = (image + 1) * brightness - 1
-    middle = bright.mean()
-    return ((bright - middle) * contrast + middle).clamp(-1, 1)
 
 
 class ReferringSamples(Dataset[dict[str, Any]]):

@@ -6,6 +6,7 @@ Every case is a function of split, part and index alone. Pictures are kept on di
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from lr_edit.errors import UserError
 from lr_edit.images import from_uint8, luma, to_uint8
-from lr_edit.tabletop.arrays import Part, chunks, is_written, read, read_facts, write
+from lr_edit.tabletop.arrays import Part, is_written, read, read_facts, write
 from lr_edit.tabletop.cache import WORLD_VERSION
 from lr_edit.tabletop.language import Phrase
 from lr_edit.tabletop.masks import object_mask
@@ -75,24 +76,27 @@ def _write(target: Path, part: str, count: int, size: int, split: str) -> None:
     scenes = [scene_for(split, part, index) for index in range(count)]
     found = [part_phrase(part, scene, index) for index, scene in enumerate(scenes)]
     phrases = [phrase for phrase in found if phrase is not None]  # a part's scenes admit one
-    jobs = [
-        (start, scenes[start:stop], phrases[start:stop], part, size)
-        for start, stop in chunks(count)
-    ]
-    shapes = {"images": (count, size, size, 3), "masks": (count, size, size)}
+    shapes = {"images": (size, size, 3), "masks": (size, size)}
+    work = partial(_render, scenes, phrases, part, size)
     facts = {"phrases": [_words(phrase) for phrase in phrases]}
-    write(target, shapes, _render, jobs, f"Rendering {count} scenes of part {part}", facts)
+    write(target, count, shapes, work, f"Rendering {count} scenes of part {part}", facts)
 
 
-def _render(job: tuple[int, Sequence[Scene], Sequence[Phrase], str, int]) -> Part:
-    """Pictures and masks of a few cases as uint8 arrays, and the index they start at."""
-    start, scenes, phrases, part, size = job
-    result = render(scenes, size)
-    masks = object_mask(result, [phrase.targets for phrase in phrases])
+def _render(
+    scenes: Sequence[Scene],
+    phrases: Sequence[Phrase],
+    part: str,
+    size: int,
+    start: int,
+    stop: int,
+) -> Part:
+    """Pictures and masks of the cases from start to stop as uint8 arrays."""
+    result = render(scenes[start:stop], size)
+    masks = object_mask(result, [phrase.targets for phrase in phrases[start:stop]])
     images = from_uint8(to_uint8(result.images))
     if part == "grayscale":
         images = luma(images).expand_as(images)
-    return start, {"images": to_uint8(images).numpy(), "masks": masks[:, 0].byte().numpy()}
+    return {"images": to_uint8(images).numpy(), "masks": masks[:, 0].byte().numpy()}
 
 
 def _words(phrase: Phrase) -> dict[str, str | bool]:

@@ -7,7 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation
 
-PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (120, 118, 112)
+from lr_edit.sheet import PAPER, Font, in_rows, wrapped
+
+INK, FAINT = (38, 38, 42), (120, 118, 112)
 PALETTE = (
     (230, 60, 120), (20, 150, 220), (120, 190, 30), (245, 150, 10), (150, 80, 220), (110, 110, 110),
 )  # fmt: skip
@@ -52,19 +54,12 @@ def contact_sheet(cells: Sequence[Cell], columns: int, side: int) -> Image.Image
     """The cells in rows of `columns`, each of their pictures `side` pixels wide and high."""
     font = ImageFont.load_default(LETTERS)
     width = max(len(cell.pictures) for cell in cells) * (side + 6) - 6
-    wrapped = [_wrap(cell.lines, width, font) for cell in cells]
-    rows = [
-        range(start, min(start + columns, len(cells))) for start in range(0, len(cells), columns)
-    ]
-    heights = [side + 8 + LINE * max(len(wrapped[i]) for i in row) + GAP for row in rows]
-    size = (min(columns, len(cells)) * (width + GAP) + GAP, sum(heights) + GAP)
-    sheet = Image.new("RGB", size, PAPER)
-    top = GAP
-    for row, height in zip(rows, heights, strict=True):
-        for place, index in enumerate(row):
-            left = GAP + place * (width + GAP)
-            _draw_cell(sheet, cells[index], wrapped[index], (left, top), side, font)
-        top += height
+    words = [_wrap(cell.lines, width, font) for cell in cells]
+    heights = [side + 8 + LINE * len(lines) for lines in words]
+    corners, (across, down) = in_rows(heights, columns, width, GAP)
+    sheet = Image.new("RGB", (across + 2 * GAP, down + 2 * GAP), PAPER)
+    for cell, lines, (x, y) in zip(cells, words, corners, strict=True):
+        _draw_cell(sheet, cell, lines, (GAP + x, GAP + y), side, font)
     return sheet
 
 
@@ -74,7 +69,7 @@ def _draw_cell(
     lines: list[Line],
     corner: tuple[int, int],
     side: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
 ) -> None:
     left, top = corner
     for number, picture in enumerate(cell.pictures):
@@ -88,19 +83,11 @@ def _draw_cell(
         draw.text((left + line.margin, y), line.text, fill=FAINT if line.faint else INK, font=font)
 
 
-def _wrap(
-    lines: Sequence[Line], width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> list[Line]:
+def _wrap(lines: Sequence[Line], width: int, font: Font) -> list[Line]:
     """The lines cut at blanks to fit the width; only the first piece keeps the dot."""
     pieces = []
     for line in lines:
-        words, colour = "", line.colour
-        for word in line.text.split():
-            longer = f"{words} {word}".strip()
-            if words and font.getlength(longer) > width - line.margin:
-                pieces.append(replace(line, text=words, colour=colour))
-                words, colour = word, None
-            else:
-                words = longer
-        pieces.append(replace(line, text=words, colour=colour))
+        first, *more = wrapped(line.text, font, width - line.margin)
+        pieces.append(replace(line, text=first))
+        pieces += [replace(line, text=text, colour=None) for text in more]
     return pieces

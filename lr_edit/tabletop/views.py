@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from lr_edit.tabletop.captions import object_caption
-from lr_edit.tabletop.crops import ThingSamples, cut, dilate, edit_region, resize_image
+from lr_edit.tabletop.crops import ThingSamples, cut, resize_image
+from lr_edit.tabletop.given_regions import dilate, edit_region
 from lr_edit.tabletop.scene import COLOURS, MATERIALS, NOUNS, Thing
 
 

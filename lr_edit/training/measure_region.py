@@ -5,7 +5,7 @@ import torch
 from lr_edit.evaluation.region_asking import ask
 from lr_edit.evaluation.region_phrases import always
 from lr_edit.evaluation.region_rows import summary
-from lr_edit.models import entry_arguments
+from lr_edit.model_files import entry_arguments
 from lr_edit.regions.trained import TrainedProposer
 from lr_edit.tabletop.region_cases import region_cases
 from lr_edit.tabletop.splits import PARTS

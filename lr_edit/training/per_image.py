@@ -14,7 +14,7 @@ from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.errors import UserError
 from lr_edit.files import load_picture, made_folder, save_image
 from lr_edit.images import mask_to_pil, to_pil
-from lr_edit.regions.per_image import PerImageOptions, PerImageProposer
+from lr_edit.regions.per_image import PerImageOptions, PerImageProposer, References
 from lr_edit.sheet import Tile, marked, sheet
 from lr_edit.training.recipe import Recipe, Schedule
 
@@ -44,6 +44,7 @@ class PerImageRecipe(Recipe):
         self.proposer = PerImageProposer(clip, dino, diffusion, options)
         self.picture, self.prompt = load_picture(image).pixels, prompt
         self.shape = self.proposer.shape(self.picture)
+        self.references: References | None = None
 
     def train_dataloader(self) -> DataLoader[Any]:
         """One item an optimiser step: the picture is the data."""
@@ -52,9 +53,11 @@ class PerImageRecipe(Recipe):
     def training_step(self, batch: Any, index: int) -> Tensor:
         generator = self.generator()
         with plain_attention(self.device):
+            if self.references is None:
+                image = self.picture.to(self.device)
+                self.references = self.proposer.references(image, self.prompt)
             masks = self.shape.draw(generator)
-            image = self.picture.to(self.device)
-            return self.log_loss(self.proposer.loss(image, self.prompt, masks, generator))
+            return self.log_loss(self.proposer.loss(self.references, masks, generator))
 
     def export(self, folder: Path) -> None:
         with torch.no_grad():

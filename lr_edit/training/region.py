@@ -1,5 +1,6 @@
 """The recipe of the region network; how it learns is an objective, chosen by class path."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor
 
 from lr_edit.backbones.devices import plain_attention
+from lr_edit.data.module import PhraseData
+from lr_edit.errors import UserError
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.learned import LearnedProposer, check_backbones, load_region_network
 from lr_edit.regions.network import RegionNetwork
@@ -50,6 +53,16 @@ class RegionRecipe(Recipe):
     def learner(self) -> Learner:
         """The network with what it reads."""
         return Learner(self.network, self.frozen[0])
+
+    def on_fit_start(self) -> None:
+        cache = self.frozen[0].cache
+        if cache is None:
+            return
+        count = pictures_shown(self.trainer.datamodule)  # type: ignore[attr-defined]
+        # A picture of nothing, from which the size of all others is known.
+        self.frozen[0].maps(torch.zeros(1, 3, self.network.side, self.network.side))
+        if self.trainer.is_global_zero:
+            print(cache.estimate(count), file=sys.stderr)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         with plain_attention(self.device):
@@ -116,3 +129,16 @@ class RegionRecipe(Recipe):
         from copy import deepcopy
 
         deepcopy(self.network).half().save_pretrained(folder)
+
+
+def pictures_shown(data: Any) -> int:
+    """How many different pictures a data module shows in all of a training, at most.
+
+    Raises UserError where it shows others every time: their features would be kept for nothing.
+    """
+    if isinstance(data, PhraseData):
+        return data.pictures()
+    raise UserError(
+        f"a feature cache keeps nothing of {type(data).__name__}, whose pictures are others every "
+        "time: take PhraseData, or leave --model.init_args.features.init_args.cache out"
+    )

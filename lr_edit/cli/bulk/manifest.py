@@ -11,8 +11,9 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from lr_edit.cli.options import GROUPS
 from lr_edit.cli.parsing import reason
-from lr_edit.cli.settings import GROUPS, EditSettings, settings_of
+from lr_edit.cli.settings import EditSettings, settings_of
 from lr_edit.errors import NothingFits, UserError
 
 RESERVED = ("results.jsonl", "errors.jsonl")  # the names of the index files

@@ -1,0 +1,35 @@
+"""Small changes of light and sharpness, for pictures to learn from; it knows no data set.
+
+Pictures are float32 [3, S, S] in [-1, 1]. All that is random comes from the generator given.
+"""
+
+import random
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.transforms.v2.functional import gaussian_blur
+
+
+def uneven(rng: random.Random, cells: int, side: int, channels: int) -> Tensor:
+    """Smooth noise [channels, side, side] of unit variance or so, with `cells` blobs across."""
+    generator = torch.Generator().manual_seed(rng.getrandbits(31))
+    coarse = torch.randn(1, channels, cells, cells, generator=generator)
+    return interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[0]
+
+
+def nearly_true(image: Tensor, rng: random.Random) -> Tensor:
+    """A true picture with the small faults that any resampled or generated picture may have."""
+    if rng.random() < 0.4:
+        image = gaussian_blur(image, [5, 5], [rng.uniform(0.3, 0.9)] * 2)
+    if rng.random() < 0.4:
+        image = image + uneven(rng, 64, image.shape[-1], 3) * rng.uniform(0.01, 0.05)
+    return image.clamp(-1, 1)
+
+
+def jittered(image: Tensor, rng: random.Random, most: float) -> Tensor:
+    """Brightness and contrast of [3, S, S] changed by up to `most` of themselves, hues kept."""
+    brightness, contrast = (1 + rng.uniform(-most, most) for _ in "ab")
+    bright = (image + 1) * brightness - 1
+    middle = bright.mean()
+    return ((bright - middle) * contrast + middle).clamp(-1, 1)
