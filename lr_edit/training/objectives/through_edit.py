@@ -18,12 +18,7 @@ from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_los
 from lr_edit.regions.network import Proposals
 from lr_edit.regions.rehearsal import rehearse
 from lr_edit.training.objectives.base import Batch, Learner, Objective
-from lr_edit.training.objectives.mask_terms import (
-    follow,
-    mixture,
-    out_of_range,
-    total_variation,
-)
+from lr_edit.training.objectives.mask_terms import follow, mixture, out_of_range, total_variation
 
 
 @dataclass(frozen=True)
