@@ -38,6 +38,11 @@ def fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and known is not None and bool(known())
 
 
+def convolution_layout(device: torch.device) -> torch.memory_format:
+    """Channels-last on a GPU; on a CPU it costs a quarter more."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
 def plain_attention(device: torch.device) -> AbstractContextManager[None]:
     """On a CPU plain products are faster than fused attention, above all backwards."""
     from torch.nn.attention import SDPBackend, sdpa_kernel

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lr_edit.backbones.base import Diffusion, Prediction, freeze
-from lr_edit.backbones.devices import device_named, dtype_named
+from lr_edit.backbones.devices import convolution_layout, device_named, dtype_named
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
@@ -41,12 +41,10 @@ class UNetDiffusion(Diffusion):
         with loading(path):
             self._scheduler = _scheduler(path)
             network, self._tokenizer = _network(path)
-        self._kind = str(self._scheduler.config.prediction_type)
-        if self._kind not in ("v_prediction", "epsilon"):
-            raise UserError(f"{folder!r} predicts {self._kind!r}: expected v_prediction or epsilon")
+        self._kind = prediction_type(self._scheduler, folder)
         self._device, self._dtype = device_named(device), dtype_named(dtype)
         self._size = int(network.size)
-        layout = torch.channels_last if self._device.type == "cuda" else torch.contiguous_format
+        layout = convolution_layout(self._device)
         network = network.to(self._device, self._dtype, memory_format=layout)
         self._network: Any = freeze(checkpointed(network) if checkpointing else network)
         self._alphas = self._scheduler.alphas_cumprod.float().to(self._device)
@@ -79,6 +77,17 @@ class UNetDiffusion(Diffusion):
         output = self._network(x_t.to(self._dtype), t, *inputs).float()
         alpha = self._alphas[t.to(self._device)].view(-1, 1, 1, 1)
         return to_prediction(output, x_t, alpha, self._kind)
+
+
+def prediction_type(scheduler: Any, folder: str | Path) -> str:
+    """What a scheduler says that the model of `folder` predicts: v_prediction or epsilon.
+
+    Raises UserError for anything else.
+    """
+    kind = str(scheduler.config.prediction_type)
+    if kind not in ("v_prediction", "epsilon"):
+        raise UserError(f"{str(folder)!r} predicts {kind!r}: expected v_prediction or epsilon")
+    return kind
 
 
 def to_prediction(output: Tensor, x_t: Tensor, alpha: Tensor, kind: str) -> Prediction:

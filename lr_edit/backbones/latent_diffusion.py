@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lr_edit.backbones.base import Prediction, freeze
-from lr_edit.backbones.devices import device_named
-from lr_edit.backbones.diffusion import to_prediction
+from lr_edit.backbones.devices import convolution_layout, device_named
+from lr_edit.backbones.diffusion import prediction_type, to_prediction
 from lr_edit.backbones.folders import loading
 from lr_edit.backbones.half import balanced, network_dtype
 from lr_edit.backbones.latent import LatentCodec, LatentDiffusion
@@ -70,7 +70,9 @@ class StableDiffusion(LatentDiffusion):
             self._codec = VaeCodec(vae, tiny or None, str(self._device), memory)
             self._prompts.wake()
             freeze(unet).to(self._device)
-            self._unet: Any = _saving(unet.to(memory_format=_layout(self._device)), memory)
+            self._unet: Any = _saving(
+                unet.to(memory_format=convolution_layout(self._device)), memory
+            )
         self._alphas = alphas.to(self._device)
         self._size = _checked_size(size, int(unet.config.sample_size), self._codec.factor)
         self._inpaints = _sees_region(unet, self._codec.channels)
@@ -148,10 +150,7 @@ def read_schedule(folder: Path) -> tuple[str, Tensor]:
             "others go under `inpainter`"
         )
     scheduler = DDPMScheduler.from_config(config)
-    kind = str(scheduler.config.prediction_type)
-    if kind not in ("v_prediction", "epsilon"):
-        raise UserError(f"{str(folder)!r} predicts {kind!r}: expected v_prediction or epsilon")
-    return kind, scheduler.alphas_cumprod.float()
+    return prediction_type(scheduler, folder), scheduler.alphas_cumprod.float()
 
 
 def _check_kind(folder: Path) -> None:
@@ -179,10 +178,6 @@ def _checked_size(size: int | None, cells: int, factor: int) -> int:
     if size is not None and (size < factor or size % factor):
         raise UserError(f"size is {size} pixels; give a multiple of {factor}")
     return size or cells * factor
-
-
-def _layout(device: torch.device) -> torch.memory_format:
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def _saving(unet: Any, memory: MemoryOptions) -> Any:

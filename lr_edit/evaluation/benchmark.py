@@ -19,7 +19,7 @@ from lr_edit.backbones.judge import Judge
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
-from lr_edit.evaluation.judging import ROOM, judge_edits
+from lr_edit.evaluation.judging import judge_places
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.outcomes import Outcome, measure, rows
@@ -27,7 +27,6 @@ from lr_edit.evaluation.pictures import Example, example, examples_sheet
 from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.evaluation.tables import markdown
 from lr_edit.files import made_folder, replacing, save_image
-from lr_edit.masks import grow_mask
 from lr_edit.models import ModelSet, load_models
 
 REFERENCES = {"source": untouched, "target": perfect}
@@ -115,9 +114,9 @@ def measured(
         for case in chosen:
             edits.append(edit(case))
             done()
-        places = [grow_mask(case.place, ROOM) for case in chosen]
-        best = judge_edits(judge, [edited.best for edited in edits], places)
-        first = judge_edits(judge, [edited.first for edited in edits], places)
+        places = [case.place for case in chosen]
+        best = judge_places(judge, [edited.best for edited in edits], places)
+        first = judge_places(judge, [edited.first for edited in edits], places)
         for case, edited, verdict, other in zip(chosen, edits, best, first, strict=True):
             yield case, edited, measure(case, edited, verdict, other, perceptual)
 

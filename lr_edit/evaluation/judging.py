@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lr_edit.backbones.judge import Judge
 from lr_edit.crop import crop, mask_box, square_crop
+from lr_edit.masks import grow_mask
 from lr_edit.tabletop.scene import Thing
 
 CONTEXT = 0.15
@@ -65,6 +66,11 @@ def judge_edits(judge: Judge, images: Sequence[Tensor], masks: Sequence[Tensor])
         pairs = zip(nouns.softmax(1).cpu(), colours.softmax(1).cpu(), strict=True)
         verdicts += [_verdict(judge, *pair) for pair in pairs]
     return verdicts
+
+
+def judge_places(judge: Judge, images: Sequence[Tensor], places: Sequence[Tensor]) -> list[Verdict]:
+    """As `judge_edits`, of places [1, 1, H, W] that are exact: they are widened by ROOM first."""
+    return judge_edits(judge, images, [grow_mask(place, ROOM) for place in places])
 
 
 def judge_edit(judge: Judge, image: Tensor, mask: Tensor) -> Verdict:

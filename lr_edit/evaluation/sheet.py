@@ -22,13 +22,12 @@ from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import PLAIN, Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case
-from lr_edit.evaluation.judging import ROOM, judge_edits
+from lr_edit.evaluation.judging import judge_places
 from lr_edit.evaluation.pictures import region_picture, titled
 from lr_edit.evaluation.proposers import PROPOSERS, check_proposers
 from lr_edit.evaluation.report_edits import report_cases
 from lr_edit.files import save_image
 from lr_edit.images import to_pil
-from lr_edit.masks import grow_mask
 from lr_edit.models import ModelSet, load_models
 from lr_edit.tabletop.sheet import Cell, Line, contact_sheet
 
@@ -106,8 +105,8 @@ def failures_sheet(
     while len(cells) < count and tried < _MOST:
         cases = sample_cases(_ROW, (PLAIN,), size, first=_FIRST + seed * _MOST + tried)
         results = first_results(cases, models, proposer, device, seed, variant)
-        places = [grow_mask(case.place, ROOM) for case in cases]
-        verdicts = judge_edits(judge, [edited.first for edited in results], places)
+        firsts, places = [edited.first for edited in results], [case.place for case in cases]
+        verdicts = judge_places(judge, firsts, places)
         tried += _ROW
         cells += [
             Cell(
