@@ -20,6 +20,7 @@ from lr_edit.backbones.perceptual import LpipsDistance, trunk_source
 from lr_edit.backbones.pipeline import PipelineInpainter
 from lr_edit.backbones.pipeline_files import hub_pipeline
 from lr_edit.backbones.sources import Source, readable
+from lr_edit.regions import learned
 from lr_edit.regions.clipseg import ClipsegProposer
 from lr_edit.regions.grounded_sam import GroundedSamProposer
 from lr_edit.regions.published import PATTERNS
@@ -111,7 +112,7 @@ def _grounded_sam(given: Arguments) -> tuple[Source, ...]:
 def _trained(given: Arguments) -> tuple[Source, ...]:
     words = _clip(given["clip"], given["pretrained"])
     eyes = (_dino(given["dino"]),) if given["dino"] else ()
-    return (_weights(given["folder"], ("*.json", "*.safetensors")), *words, *eyes)
+    return (_weights(given["folder"], learned.FILES), *words, *eyes)
 
 
 def _lpips(given: Arguments) -> tuple[Source, ...]:

@@ -23,6 +23,9 @@ from lr_edit.regions.region import (
 )
 from lr_edit.regions.sharpen import sharpen
 
+FILES = ("*.json", "*.safetensors")
+"""What is fetched from the hub for a region network."""
+
 
 class LearnedProposer(RegionProposer):
     """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
@@ -149,7 +152,7 @@ def load_region_network(folder: str | Path, device: str = "cpu") -> RegionNetwor
     """
     from safetensors.torch import load_file
 
-    place = located(folder, ("*.json", "*.safetensors"))
+    place = located(folder, FILES)
     with loading(str(folder)):
         network = RegionNetwork(**json.loads((place / "config.json").read_text()))
         state = load_file(place / "model.safetensors")
