@@ -165,7 +165,17 @@ def _ranked(
         augment = AugmentOptions(copies=ranking.copies)
         images = edit.candidates
         cosines = [
-            region_score(scorer, one[None], source, painted, prompt, views, augment, _RANKING_SEED)
+            region_score(
+                scorer,
+                one[None],
+                source,
+                painted,
+                prompt,
+                views,
+                augment,
+                _RANKING_SEED,
+                ranking.blur,
+            )
             for one in images  # one at a time bounds the memory
         ]
         parts = {"text": torch.cat(cosines).float().cpu()} | parts

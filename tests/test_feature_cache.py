@@ -199,7 +199,7 @@ def test_captions_use_it_as_well(tmp_path: Path) -> None:
             return torch.nn.functional.normalize(codes.sin(), dim=1)
 
     features = frozen(tmp_path)
-    objective = CaptionObjective(Judge(), side=8)  # type: ignore[arg-type]
+    objective = CaptionObjective(Judge())  # type: ignore[arg-type]
     for _ in range(2):
         objective.terms(Learner(network(), features), batch(), torch.Generator())
     assert calls(features) == 1

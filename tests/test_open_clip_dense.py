@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense, resized_positions
+from lr_edit.backbones.windows import joined, windows
 from lr_edit.errors import UserError
 
 
@@ -64,6 +65,31 @@ def test_a_patch_is_where_it_is_in_the_picture(encoder: OpenClipEncoder) -> None
     before, after = (dense.patch_features(i)[0] for i in (images, changed))
     where = (after - before).square().sum((0, 1)).flatten().argmax()
     assert divmod(int(where), 8) == (2, 5)
+
+
+def test_windows_see_what_the_network_sees_of_each_alone(encoder: OpenClipEncoder) -> None:
+    dense, images = OpenClipDense(encoder, (1, 3), 64, 32), pictures(64, 64)
+    native = OpenClipDense(encoder, (1, 3))
+    for whole, corner in zip(
+        dense.patch_features(images), native.patch_features(images[:, :, 32:, :32]), strict=True
+    ):
+        assert whole.shape[-2:] == (8, 8)
+        torch.testing.assert_close(whole[:, :, 4:, :4], corner)
+    assert dense.identity.endswith("side 64 stride 32")
+
+
+def test_overlapping_windows_are_averaged_in_place() -> None:
+    picture = torch.rand(2, 3, 24, 24)
+    cut = windows(picture, 8, 4)
+    assert cut.shape == (2 * 25, 3, 8, 8)
+    torch.testing.assert_close(cut[1], picture[0, :, :8, 4:12])
+    torch.testing.assert_close(joined(cut, 2, 4), picture)
+
+
+@pytest.mark.parametrize("stride", [12, 40, 24, -8])
+def test_a_stride_that_does_not_fit_is_refused(encoder: OpenClipEncoder, stride: int) -> None:
+    with pytest.raises(UserError, match=f"every {stride} do not fill 64: give a stride up to 32"):
+        OpenClipDense(encoder, (), 64, stride)
 
 
 def test_interpolated_positions_keep_their_places() -> None:

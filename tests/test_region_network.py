@@ -79,7 +79,7 @@ def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objective]
     diffusion = UNetDiffusion(str(weights.diffusion(folder / "diffusion")))
     return {
         "masks": MaskObjective(),
-        "captions": CaptionObjective(encoder, side=32, alike=0.999),
+        "captions": CaptionObjective(encoder, alike=0.999),
         "edits": DifferentiableEdit(dense, diffusion),
         "score function": ScoreFunctionEdit(dense, diffusion, draws=3, cells=4),
     }

@@ -31,7 +31,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
         (".MaskObjective}", ".MaskObjectiv}", "masks.MaskObjectiv'", "masks.MaskObjective'"),
         ("objectives.masks.", "objectives.mask.", "mask.MaskObj", "masks.MaskObjective'"),
         ("training.region.", "trainig.region.", "trainig.region", "help"),
-        ("batch_size: 16", "batchsize: 16", "batchsize", "'batch_size'"),
+        ("batch_size: 8", "batchsize: 8", "batchsize", "'batch_size'"),
         ("layers: [2, 4, 6]", "layer: [2, 4, 6]", "'layer'", "'layers'"),
         ("pairs: 4000", "pairs: many", "pairs", "many"),
     ],

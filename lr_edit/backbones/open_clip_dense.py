@@ -15,6 +15,7 @@ from torch import Tensor
 from lr_edit.backbones.base import DenseEncoder, TokenEncoder
 from lr_edit.backbones.dense import as_grid, chosen_layers, identity_line, whole_side
 from lr_edit.backbones.open_clip import OpenClipEncoder
+from lr_edit.backbones.windows import check_stride, joined, windows
 from lr_edit.errors import UserError
 
 
@@ -23,14 +24,19 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
 
     layers: blocks of the vision tower, 1 = the first; () = the last. Features are their plain
     outputs, as OpenCLIP's forward_intermediates gives them. side: pixels a side that pictures are
-    squeezed to, a multiple of the patch; 0 = the model's own.
+    squeezed to, a multiple of the patch; 0 = the model's own. stride: where not 0, a picture is
+    seen through windows of the model's own side, so many pixels apart; else in one look.
 
     Raises UserError for models other than OpenCLIP's `CLIP` with a vision transformer, and for
-    layers or a side that do not fit.
+    layers, a side or a stride that do not fit.
     """
 
     def __init__(
-        self, encoder: OpenClipEncoder, layers: tuple[int, ...] = (), side: int = 0
+        self,
+        encoder: OpenClipEncoder,
+        layers: tuple[int, ...] = (),
+        side: int = 0,
+        stride: int = 0,
     ) -> None:
         visual = _vision_tower(encoder.network)
         (patch, other), native = visual.patch_size, visual.image_size[0]
@@ -38,8 +44,10 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
             raise UserError(f"this CLIP has patches of {patch} x {other} pixels: take square ones")
         self._encoder, self._visual, self._patch = encoder, visual, patch
         self._layers = chosen_layers(layers, len(visual.transformer.resblocks))
-        self._side = whole_side(side, native, patch)
-        rows = self._side // patch
+        self._side, self._stride = whole_side(side, native, patch), stride
+        self._window = whole_side(0, native, patch) if stride else self._side
+        check_stride(self._side, self._window, stride, patch)
+        rows = self._window // patch
         self._positions = resized_positions(visual.positional_embedding, visual.grid_size, rows)
 
     @property
@@ -49,9 +57,15 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
 
     def patch_features(self, images: Tensor) -> tuple[Tensor, ...]:
         """One map [B, C, side / patch, side / patch] a layer; it runs no further than the last."""
-        visual, rows = self._visual, self._side // self._patch
-        patches = visual.conv1(self._encoder.pixels(images, (self._side, self._side)))
-        patches = patches.flatten(2).transpose(1, 2)
+        pixels = self._encoder.pixels(images, (self._side, self._side))
+        if not self._stride:
+            return self._states(pixels)
+        maps = self._states(windows(pixels, self._window, self._stride))
+        return tuple(joined(m, len(images), self._stride // self._patch) for m in maps)
+
+    def _states(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        visual, rows = self._visual, self._window // self._patch
+        patches = visual.conv1(pixels).flatten(2).transpose(1, 2)
         first = visual.class_embedding.expand(len(patches), 1, -1)
         tokens = visual.ln_pre(torch.cat((first, patches), 1) + self._positions)
         taken = [layer - 1 for layer in self._layers]
@@ -64,9 +78,10 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
 
     @cached_property
     def identity(self) -> str:
-        return identity_line(
+        line = identity_line(
             "open_clip", self.channels[0], self._patch, self._visual, self._layers, self._side
         )
+        return f"{line} stride {self._stride}" if self._stride else line
 
     @torch.no_grad()
     def encode_tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:

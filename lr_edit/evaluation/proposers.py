@@ -1,17 +1,18 @@
 """Where the regions of a benchmark come from, by name: the truth, the networks, the whole picture.
 
-true_mask: the source's own mask of the thing, which the editor grows. true_edit_mask: all that
-differs between source and exact target. centre_box, random_box: boxes that look at nothing. The
-others are those of `lr_edit.proposers`.
+true_mask: the source's own mask of the thing, which the editor grows. true_box: the box around it.
+true_edit_mask: all that differs between source and exact target. centre_box, random_box: boxes that
+look at nothing. The others are those of `lr_edit.proposers`.
 """
 
 from collections.abc import Callable, Sequence
 
+from lr_edit.crop import mask_box
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import Case
 from lr_edit.models import ModelSet
 from lr_edit.proposers import FROM_MODELS, Way
-from lr_edit.regions.boxes import CentreBoxProposer, RandomBoxProposer
+from lr_edit.regions.boxes import CentreBoxProposer, RandomBoxProposer, box_region
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import RegionProposer
 
@@ -31,6 +32,9 @@ def _same(way: Way) -> Callable[[ModelSet], ProposerFor]:
 
 PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
     "true_mask": lambda models: lambda case: MaskProposer(case.thing),
+    "true_box": lambda models: (
+        lambda case: MaskProposer(box_region(case.source, mask_box(case.thing), "box").mask)
+    ),
     "true_edit_mask": lambda models: lambda case: MaskProposer(case.place),
     **{name: _same(way) for name, way in FROM_MODELS.items()},
     "centre_box": lambda models: lambda case: CentreBoxProposer(),

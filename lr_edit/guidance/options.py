@@ -115,14 +115,16 @@ class RankingOptions:
         text: weight of the text agreement, counted in standard deviations among the candidates.
         seam: weight of the seam, in [0, 1].
         copies: views of each candidate, other ones than those that guided.
+        blur: of those views, as a standard deviation in their pixels; 0 for none.
     """
 
     text: float = 1.0
     seam: float = 40.0
     copies: int = 8
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("text", "seam"):
+        for name in ("text", "seam", "blur"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise UserError(f"ranking.{name} is {value}; give a finite number, 0 (off) or more")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from lr_edit.backbones.devices import fast_bfloat16
 from lr_edit.backbones.folders import loading, located
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
@@ -31,7 +33,8 @@ class LearnedProposer(RegionProposer):
     """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
 
     threshold: least presence for a phrase to count as fitting. minimum: pieces of a mask under this
-    share of its area are no alternatives of their own.
+    share of its area are no alternatives of their own. bf16: run the networks in bfloat16 autocast;
+    None where the device is fast at it.
     """
 
     def __init__(
@@ -40,23 +43,26 @@ class LearnedProposer(RegionProposer):
         features: FrozenFeatures,
         threshold: float = 0.5,
         minimum: float = 0.1,
+        bf16: bool | None = None,
     ) -> None:
         check_backbones(network.backbones, features.identities)
         self.network, self.features = network.eval().requires_grad_(False), features
-        self.threshold, self.minimum = threshold, minimum
+        self.threshold, self.minimum, self.bf16 = threshold, minimum, bf16
         self._last: tuple[Tensor, Tensor, Seen] | None = None
 
     @torch.no_grad()
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The best proposal; K more and the pieces of the best are its alternatives."""
         phrase = checked_phrase(phrase)
-        words, known = self.features.tokens([phrase])
-        edit = torch.tensor([reading == "edit"], device=words.device)
-        square, seen = self.seen(image)
-        found = self.network.read(seen, words, known, edit)
+        with self._autocast(image.device):
+            words, known = self.features.tokens([phrase])
+            edit = torch.tensor([reading == "edit"], device=words.device)
+            square, seen = self.seen(image)
+            found = self.network.read(seen, words, known, edit)
         shape = (image.shape[-2], image.shape[-1])
         thing, change = (
-            unpadded(sharpen(part, square)[0], shape) for part in (found.thing, found.change)
+            unpadded(sharpen(part.float(), square)[0], shape)
+            for part in (found.thing, found.change)
         )
         return self.region(found, thing, change)
 
@@ -69,11 +75,15 @@ class LearnedProposer(RegionProposer):
             self._last = image, square, self.network.look(small, self.features.maps(square))
         return self._last[1:]
 
+    def _autocast(self, device: torch.device) -> AbstractContextManager[None]:
+        wanted = fast_bfloat16(device) if self.bf16 is None else self.bf16
+        return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
     def region(self, found: Proposals, masks: Tensor, changes: Tensor) -> Region:
         """The region that the proposals of one phrase mean, as masks [K, H, W] of thing and
         change."""
-        presence = float(found.presence.sigmoid())
-        scores = found.score[0].sigmoid()
+        presence = float(found.presence.float().sigmoid())
+        scores = found.score[0].float().sigmoid()
         scores = presence * scores
         order = scores.argsort(descending=True, stable=True).tolist()
         ranked = [Alternative(masks[k][None, None], float(scores[k]), "proposal") for k in order]

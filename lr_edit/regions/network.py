@@ -69,7 +69,7 @@ class RegionNetwork(nn.Module, HubNetwork):
         width: int = 128,
         heads: int = 4,
         mixers: int = 2,
-        rounds: int = 3,
+        rounds: int = 4,
         proposals: int = 3,
         side: int = 128,
     ) -> None:
@@ -90,8 +90,9 @@ class RegionNetwork(nn.Module, HubNetwork):
         self.kernels = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * (Climb.OUT + 1))
         )
-        self.score, self.presence = nn.Linear(width, 1), nn.Linear(width, 1)
-        self.evidence = nn.Parameter(torch.tensor(0.1))
+        self.fit = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1))
+        self.presence = nn.Linear(width, 1)
+        self.evidence = nn.Parameter(torch.tensor((0.1, 0.1)))
         self.register_buffer("places", positions(self.grid, width), persistent=False)
         self.register_buffer("rise", interpolation(self.grid, side), persistent=False)
 
@@ -126,14 +127,23 @@ class RegionNetwork(nn.Module, HubNetwork):
             coarse.append(self.located(self.last(tokens[:, : self.proposals]), cells))
         heads = self.last(tokens[:, :queries])
         thing, change = self.masks(heads[:, :-1], coarse[-1], seen.pixels, lattice)
-        score, presence = self.score(heads[:, :-1])[..., 0], self.presence(heads[:, -1])[..., 0]
-        presence = presence + self.evidence * coarse[-1][:, 0].amax((1, 2, 3))
+        score = self.fitness(heads[:, :-1], coarse[-1][:, 0].detach(), cells)
+        best = torch.stack((coarse[-1][:, 0].amax((1, 2, 3)), score.amax(1)), 1)
+        presence = self.presence(heads[:, -1])[..., 0] + (best * self.evidence).sum(1)
         return Proposals(thing, change, score, presence, torch.stack([c[:, 0] for c in coarse], 1))
 
     def located(self, heads: Tensor, cells: Tensor) -> Tensor:
         """Where the proposals lie, cell by cell: logits [P, 2, K, G, G] of thing and change."""
         asked = self.where(heads).unflatten(-1, (2, -1)) / cells.shape[-1] ** 0.5
         return torch.einsum("pkmd,pnd->pmkn", asked, cells).unflatten(-1, (self.grid, self.grid))
+
+    def fitness(self, heads: Tensor, coarse: Tensor, cells: Tensor) -> Tensor:
+        """How well each proposal fits [P, K], from what it stands for and from the cells that it
+        covers, by its logits coarse [P, K, G, G]."""
+        share = coarse.float().sigmoid().flatten(2) + 1e-4
+        share = (share / share.sum(2, keepdim=True)).to(cells.dtype)
+        covered = self.last(share @ cells)
+        return self.fit(torch.cat((heads, covered), 2))[..., 0]
 
     def masks(
         self, heads: Tensor, coarse: Tensor, pixels: Tensor, lattice: Lattice

@@ -12,8 +12,9 @@ class TrainedProposer(LearnedProposer):
     """The learned proposer of a model set.
 
     folder: where `RegionNetwork.save_pretrained` wrote, or owner/name on the hub. clip: an OpenCLIP
-    name as of OpenClipEncoder, `pretrained` its tag. clip_layers, clip_side, dino, dino_layers,
-    dino_side: as in training; dino "" = none. clip_maps: False where CLIP only reads the words.
+    name as of OpenClipEncoder, `pretrained` its tag. clip_layers, clip_side, clip_stride,
+    dino, dino_layers, dino_side: as in training; dino "" = none. clip_maps: False where CLIP only
+    reads the words.
 
     Raises UserError for missing or damaged weights, and for a network trained on other backbones.
     """
@@ -25,6 +26,7 @@ class TrainedProposer(LearnedProposer):
         pretrained: str = "",
         clip_layers: tuple[int, ...] = (),
         clip_side: int = 0,
+        clip_stride: int = 0,
         clip_maps: bool = True,
         dino: str = "",
         dino_layers: tuple[int, ...] = (),
@@ -34,7 +36,7 @@ class TrainedProposer(LearnedProposer):
     ) -> None:
         encoder = OpenClipEncoder(clip, pretrained, device)
         features = FrozenFeatures(
-            OpenClipDense(encoder, clip_layers, clip_side),
+            OpenClipDense(encoder, clip_layers, clip_side, clip_stride),
             DinoEncoder(dino, dino_layers, dino_side, device) if dino else None,
             clip_maps,
         )

@@ -1,7 +1,7 @@
 """Learning from captions only: pictures and phrases that are true of them, and never a mask.
 
-As TCL (Cha et al., 2023) and CLIP-DINOiser (Wysoczańska et al., 2024) do it: what a mask leaves of
-the picture must say the phrase to CLIP, and phrases of other pictures must get no area.
+As TCL (Cha et al., 2023) and CLIP-DINOiser (Wysoczańska et al., 2024) do it: what a mask pools of
+the picture's features must say the phrase to CLIP, and phrases of other pictures must get no area.
 """
 
 import torch
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
-from lr_edit.guidance.augment import square_window, warp
 from lr_edit.regions.network import Proposals
 from lr_edit.training.objectives.base import Batch, Learner, Objective
+from lr_edit.training.objectives.heat import heat_target, pooled, seen_through_windows
 from lr_edit.training.objectives.mask_terms import (
     follow,
     mixture,
@@ -22,18 +22,20 @@ from lr_edit.training.objectives.mask_terms import (
 
 
 class CaptionObjective(Objective):
-    """Region–text contrast, absence of foreign phrases, a range of areas, and smoothness.
+    """Region–text contrast, CLIP's heat, absence of foreign phrases, a range of areas, smoothness.
 
-    clip: judges what a mask leaves; frozen. contrast, absent, area, affinity, variation: weights of
-    the terms. least, most: the range of areas, as shares of the picture, that costs nothing.
-    temperature: of the contrast. alike: phrases with a cosine above this are not held against each
-    other. side: of the views that CLIP gets.
+    clip: sees the picture through small windows, and is frozen. contrast, heat, absent, area,
+    affinity, variation: weights of the terms. least, most: the range of areas, as shares of the
+    picture, that costs nothing. temperature: of the contrast. alike: phrases with a cosine above
+    this are not held against each other. window: of what CLIP sees at once, as a share of the
+    picture's side, of which they lie half apart.
     """
 
     def __init__(
         self,
         clip: ImageTextEncoder,
-        contrast: float = 1.0,
+        contrast: float = 0.5,
+        heat: float = 2.0,
         absent: float = 0.5,
         area: float = 5.0,
         affinity: float = 1.0,
@@ -42,30 +44,33 @@ class CaptionObjective(Objective):
         most: float = 0.12,
         temperature: float = 0.07,
         alike: float = 0.85,
-        side: int = 64,
+        window: float = 0.25,
     ) -> None:
-        self.clip, self.contrast, self.absent, self.area = clip, contrast, absent, area
-        self.affinity, self.variation = affinity, variation
+        self.clip, self.contrast, self.heat, self.absent = clip, contrast, heat, absent
+        self.area, self.affinity, self.variation = area, affinity, variation
         self.least, self.most, self.temperature = least, most, temperature
-        self.alike, self.side = alike, side
+        self.alike, self.window = alike, window
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        maps = learner.features.maps(batch["image"])
+        images, count = batch["image"], batch["edit"].shape[1]
+        maps = learner.features.maps(images)
         own, foreign = (learner.answers({**batch, "phrases": p}, maps) for p in self.pairs(batch))
-        texts = self.clip.encode_text(batch["phrases"]).to(batch["image"].device)
-        count = batch["edit"].shape[1]
+        texts = self.clip.encode_text(batch["phrases"]).to(images.device)
         wrong = foreign_to(texts, count, self.alike)
         mask, strange = mixture(own), mixture(foreign)
-        images = batch["image"].repeat_interleave(count, 0)
-        shown = warp(images * mask, square_window(mask.detach(), 1.3)[:, None], self.side)[:, 0]
-        seen = self.clip.encode_image(shown)
-        areas = mask.mean((1, 2, 3))
+        windows = seen_through_windows(self.clip, images, self.window)
+        seen = windows.repeat_interleave(count, 0)
+        agree = torch.einsum("pdyx,pd->pyx", seen, texts)[:, None]
+        target = heat_target(agree, images.shape[-1])
+        hot = F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), target)
         return {
-            "contrast": self.contrast * contrast(seen, texts, self.alike, self.temperature),
+            "contrast": self.contrast
+            * contrast(pooled(mask, seen), texts, self.alike, self.temperature),
+            "heat": self.heat * hot,
             "absent": self.absent * absence(own, foreign, strange, wrong),
-            "area": self.area * out_of_range(areas, self.least, self.most).mean(),
+            "area": self.area * out_of_range(mask.mean((1, 2, 3)), self.least, self.most).mean(),
             "affinity": self.affinity
             * unlike_neighbours(mask, maps[-1].repeat_interleave(count, 0)),
             "variation": self.variation * total_variation(mask),

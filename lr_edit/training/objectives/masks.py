@@ -16,9 +16,11 @@ class MaskObjective(Objective):
     """BCE + Dice on the best of K, score and presence supervised.
 
     mask, dice: weights of the two mask terms, the edit mask's counting `change` times as much.
-    rest: share of the same loss that all the other proposals get, so that none dies. hint:
-    weight of the errors on cells after every round. score, presence: of their cross-entropies.
-    empty: of cells that are taken for what fits nothing.
+    rest: share of the same loss that all the other proposals get, so that none dies. pick: weight
+    of the error that is to be expected of the proposal picked by score; without it, proposals
+    spread over whatever might be meant and the choice is left to the score alone. hint: weight of
+    the errors on cells after every round. score, presence: of their cross-entropies. empty: of
+    cells that are taken for what fits nothing.
     """
 
     def __init__(
@@ -27,13 +29,14 @@ class MaskObjective(Objective):
         dice: float = 2.0,
         change: float = 0.5,
         rest: float = 0.05,
+        pick: float = 0.5,
         hint: float = 0.5,
-        score: float = 0.5,
+        score: float = 1.0,
         presence: float = 1.0,
         empty: float = 1.0,
     ) -> None:
         self.mask, self.dice, self.change, self.rest = mask, dice, change, rest
-        self.hint = hint
+        self.pick, self.hint = pick, hint
         self.score, self.presence, self.empty = score, presence, empty
 
     def terms(
@@ -54,13 +57,15 @@ class MaskObjective(Objective):
         count = present.sum().clamp_min(1)
         total = own + along
         chosen = total.gather(1, best)[:, 0] + self.rest * total.mean(1)
-        target = fitness(found, thing)
+        picked = (found.score.float().softmax(1) * total).sum(1)
+        target = fitness(found, thing) * present[:, None]
         ranking = F.binary_cross_entropy_with_logits(found.score.float(), target, reduction="none")
         presence = F.binary_cross_entropy_with_logits(found.presence.float(), present.float())
         return {
             "masks": (chosen * present).sum() / count,
+            "pick": self.pick * (picked * present).sum() / count,
             "hints": self.hint * (hint * present).sum() / count,
-            "score": self.score * (ranking.mean(1) * present).sum() / count,
+            "score": self.score * ranking.mean(),
             "presence": self.presence * presence,
             "empty": self.empty * emptiness(found.coarse, ~present),
         }

@@ -1,0 +1,44 @@
+"""Where CLIP sees a phrase, with an encoder that knows only how red a picture is."""
+
+import torch
+
+from lr_edit.training.objectives.heat import heat_target, pooled, seen_through_windows
+
+
+class Redness:
+    """Embeds a picture by its colour."""
+
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(images.mean((2, 3)) + 1e-3, dim=1)
+
+    def encode_text(self, phrases: list[str]) -> torch.Tensor:
+        return torch.tensor([[1.0, 0.0, 0.0]]).expand(len(phrases), -1)
+
+
+def half_red() -> torch.Tensor:
+    """A green picture with a red patch at the upper right."""
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 1] = 1
+    image[:, :, 8:24, 40:56] = torch.tensor([1.0, 0, 0])[:, None, None]
+    return image
+
+
+def test_the_heat_lies_on_what_the_words_say() -> None:
+    seen = seen_through_windows(Redness(), half_red(), 0.25)  # type: ignore[arg-type]
+    assert seen.shape == (1, 3, 7, 7)
+    target = heat_target(seen[:, :1], 64)
+    truth = half_red()[:, :1] > 0
+    assert target.shape == (1, 1, 64, 64)
+    hot = target > 0.5
+    assert (hot & truth).sum() / (hot | truth).sum() > 0.4
+
+
+def test_a_mask_pools_what_it_covers() -> None:
+    seen = seen_through_windows(Redness(), half_red(), 0.25)  # type: ignore[arg-type]
+    truth = (half_red()[:, :1] > 0).float()
+    for mask, channel in ((truth, 0), (1 - truth, 1)):
+        assert pooled(mask, seen)[0].argmax() == channel
+
+
+def test_nothing_that_stands_out_gives_no_certain_mask() -> None:
+    assert (heat_target(torch.full((1, 1, 7, 7), 0.3), 64) < 0.5).all()
