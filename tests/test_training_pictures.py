@@ -41,7 +41,7 @@ def test_masks_and_curves_are_drawn_after_every_validation(
     run(["predict", *SMALL, "--ckpt_path", checkpoint])
     predictions = tmp_path / "runs/region/predictions"
     lines = [json.loads(line) for line in (predictions / "masks_0.jsonl").open()]
-    assert len(lines) == 4 * 4 and all(line["phrase"] for line in lines)
+    assert len(lines) == 4 * 8 and all(line["phrase"] for line in lines)
     assert all(0 <= line["presence"] <= 1 for line in lines)
     assert {line["file"] for line in lines} == {p.name for p in predictions.glob("*.png")}
     assert Image.open(predictions / lines[0]["file"]).size == (64, 64)
