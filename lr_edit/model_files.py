@@ -60,6 +60,11 @@ def suggested_options(name: str | Path) -> dict[str, dict[str, Any]]:
     return options
 
 
+def has_entry(name: str | Path, part: str) -> bool:
+    """Whether a model set has that entry; UserError as `load_models`."""
+    return part in entries_of(config_path(name))
+
+
 def described_entries(name: str | Path) -> dict[str, tuple[type, dict[str, Any]]]:
     """The class of each entry of a model set, and all its init_args; UserError as `load_models`."""
     path = config_path(name)

@@ -50,6 +50,7 @@ def options(tmp_path, models, monkeypatch):
         values = {
             "manifest": "edits.jsonl", "output": "out", "models": models, "count": 1, "steps": 1,
             "threads": 1, "ranking.copies": 1, "augment.copies": 1, "trainer.accelerator": "cpu",
+            "proposer": "segformer_clip",
         } | changes  # fmt: skip
         return as_words(values)
 

@@ -25,6 +25,10 @@ _ABOUT = (
     "--output out. For many edits at once: python infer.py batch --help. To measure edits instead: "
     "python infer.py evaluate --help. Weights for photographs: python infer.py fetch --help."
 )
+_PROPOSER = (
+    f"what finds the region: {', '.join(PROPOSERS)}; if not given, learned where the model set "
+    "has a region network, else segformer_clip"
+)
 _USAGE = "infer.py --image FILE --replace PHRASE --with PHRASE --output DIR [options]"
 
 
@@ -49,7 +53,7 @@ def add_edit_options(parser: ArgumentParser) -> None:
     add("--remove", metavar="PHRASE", help="what to take away, in place of --replace and --with")
     add("--instruction", metavar="TEXT", help="both in one: 'turn the sofa red'")
     add("--mask", metavar="FILE", help="picture of the region, white = edit; none is looked for")
-    add("--proposer", help="what finds the region: " + ", ".join(PROPOSERS))
+    add("--proposer", help=_PROPOSER)
     add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
     add("--force", action="store_true", help="edit what comes nearest where nothing fits")
     add("--grow", type=int, help="short for --window.grow: widen the region")

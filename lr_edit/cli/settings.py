@@ -12,7 +12,6 @@ from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
 from lr_edit.instruction import Instruction, check_phrase, parse
 
-DEFAULT_PROPOSER = "segformer_clip"
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
 _UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
@@ -115,7 +114,9 @@ def _instruction(values: Namespace, proposer: str) -> Instruction:
 
 def _proposer(values: Namespace) -> str:
     """The proposer that was named, or the one that a mask implies."""
-    chosen = values.proposer or ("mask" if values.mask is not None else DEFAULT_PROPOSER)
+    chosen = values.proposer or (
+        "mask" if values.mask is not None else _own_proposer(values.models)
+    )
     if chosen not in PROPOSERS:
         raise UserError(f"--proposer is {chosen!r}: give one of {', '.join(PROPOSERS)}")
     if chosen == "mask" and values.mask is None:
@@ -123,6 +124,13 @@ def _proposer(values: Namespace) -> str:
     if chosen != "mask" and values.mask is not None:
         raise UserError(f"--mask was given, but --proposer {chosen} finds its own: leave one out")
     return chosen
+
+
+def _own_proposer(models: str) -> str:
+    """A set's own region network, where it has one."""
+    from lr_edit.model_files import has_entry  # it loads torch
+
+    return "learned" if has_entry(models, "region") else "segformer_clip"
 
 
 def _seeds(first: int, count: int) -> tuple[int, ...]:
