@@ -113,7 +113,6 @@ def tiny(name: str, models: Path, place: Path, train: Any, validation: Any) -> P
     exchange(dino, {"name": str(models / "dino"), "layers": [3], "side": 32, "device": "cpu"})
     if "init_args" in model["objective"]:
         exchange(model["objective"]["init_args"]["clip"]["init_args"], clip)
-        exchange(model["objective"]["init_args"], {"side": 32})
     exchange(model, {"network": {"width": 16, "heads": 2, "mixers": 1, "side": SIDE}})
     for part in ("dataset", "measured"):
         exchange(data[part]["init_args"], {"side": SIDE})
