@@ -23,8 +23,8 @@ from lr_edit.tabletop.scene import Scene
 
 # How often each kind of phrase is tried.
 WEIGHTS = {
-    "noun": 1.0, "attribute": 3.0, "relation": 3.0, "ordinal": 1.5, "several": 3.0, "absent": 2.5,
-    "edit_prompt": 2.0, "edit_absent": 1.0,
+    "noun": 1.0, "attribute": 3.0, "relation": 3.0, "ordinal": 2.0, "several": 3.0, "absent": 4.0,
+    "edit_prompt": 2.0, "edit_absent": 1.5,
 }  # fmt: skip
 # How often attributes, relations and ranks are to be needed to tell a thing from others.
 NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
@@ -138,8 +138,8 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         length: int,
         phrases: int = 4,
         pairs: RenderedPairs | None = None,
-        pair_share: float = 0.25,
-        gray_share: float = 0.2,
+        pair_share: float = 0.3,
+        gray_share: float = 0.25,
         jitter: float = 0.12,
     ) -> None:
         self.scenes, self.length, self.phrases = scenes, length, phrases
