@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistance, Prediction
+from lr_edit.editors.editor import Edit
 
 
 def cosine_schedule(total: int = 1000) -> Tensor:
@@ -112,3 +113,11 @@ def box_mask(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> Ten
     mask = torch.zeros(1, 1, height, width)
     mask[..., y0:y1, x0:x1] = 1
     return mask
+
+
+def outside_is_kept(result: Edit, image: Tensor) -> bool:
+    """Whether every candidate is the image where nothing was painted, and something was."""
+    outside = (result.mask == 0).expand_as(result.candidates)
+    images = image.expand_as(result.candidates)
+    same = torch.equal(result.candidates[outside], images[outside])
+    return same and bool(outside.any()) and not torch.equal(result.candidates, images)

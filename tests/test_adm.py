@@ -31,8 +31,8 @@ from safetensors.torch import load_file
 from lr_edit.backbones.adm import convert, main
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.cli.main import main as infer
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.images import to_pil
@@ -210,7 +210,7 @@ def test_unet_diffusion_takes_the_noise_and_leaves_the_variance(folders, dtype):
 
 @pytest.mark.parametrize("gradient", ["unet", "straight"])
 def test_the_guided_editor_paints_with_it(folders, gradient):
-    editor = PixelEditor(
+    editor = GuidedEditor(
         UNetDiffusion(str(folders["adm"])), LinearClip(), EdgeDistance(),
         GuidanceWeights(clip=1, lpips=1, l2=1, range=1),
         SamplingOptions(steps=2, gradient=gradient), WindowOptions(minimum=8),

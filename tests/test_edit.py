@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lr_edit.edit import REMOVED, EditResult, changed_outside, edit_image
 from lr_edit.editors.editor import Edit, Editor
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
@@ -44,8 +44,8 @@ def edited(editor: Editor, paint: str = "an orange", **options) -> EditResult:
     return edit_image(SOURCE, "the red apple", paint, editor=editor, **settings)
 
 
-def guided_editor() -> PixelEditor:
-    return PixelEditor(
+def guided_editor() -> GuidedEditor:
+    return GuidedEditor(
         GaussianDiffusion(pull=0.4),
         LinearClip(),
         EdgeDistance(),

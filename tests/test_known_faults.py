@@ -14,8 +14,8 @@ from editor_fakes import (
 )
 from torch import Tensor
 
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.editors.window import open_window
 from lr_edit.guidance.losses import background_l2, background_lpips
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
@@ -38,7 +38,7 @@ def edit(
     **sampling,
 ):
     """An edit of picture() by fakes, at the picture's own size."""
-    build = PixelEditor(
+    build = GuidedEditor(
         diffusion or GaussianDiffusion(size=SIZE),
         LinearClip(),
         EdgeDistance(),

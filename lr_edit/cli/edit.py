@@ -170,12 +170,12 @@ def build_namer(models: "ModelSet") -> "Namer | None":
 
 def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":
     """The guided editor with the options that were given, or the set's own inpainter."""
+    from lr_edit.editors.guided import GuidedEditor
     from lr_edit.editors.inpainting import InpaintingEditor
-    from lr_edit.editors.pixel import PixelEditor
 
     if models.has("inpainter"):
         return InpaintingEditor(models.inpainter, settings.sampling, settings.window)
-    return PixelEditor(
+    return GuidedEditor(
         models.diffusion,
         models.clip if settings.weights.clip > 0 else None,
         models.perceptual if settings.weights.lpips > 0 else None,

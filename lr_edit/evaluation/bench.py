@@ -14,8 +14,8 @@ from functools import partial
 import torch
 
 from lr_edit.backbones.base import Diffusion, Prediction
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.guidance.options import NO_GUIDANCE, GuidanceWeights
 from lr_edit.models import ModelSet, load_models
 from lr_edit.tabletop.render import render
@@ -62,7 +62,7 @@ def editing(models: ModelSet, options: SamplingOptions, guided: bool, count: int
     picture = render([sample_scene("bench")], 128).images
     region = torch.zeros(1, 1, 128, 128)
     region[..., 50:80, 48:82] = 1
-    editor = PixelEditor(
+    editor = GuidedEditor(
         models.diffusion, models.clip, models.perceptual,
         GuidanceWeights() if guided else NO_GUIDANCE, options,
     )  # fmt: skip

@@ -17,8 +17,8 @@ from lr_edit.backbones.adm import empty_unet, write_folder
 from lr_edit.backbones.adm_keys import Architecture
 from lr_edit.backbones.base import Diffusion
 from lr_edit.backbones.diffusion import UNetDiffusion
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.evaluation.bench import TwiceForward, Work, compare
 from lr_edit.guidance.options import GuidanceWeights
 from lr_edit.tabletop.render import render
@@ -56,7 +56,7 @@ def one_step(diffusion: Diffusion, options: SamplingOptions, device: str) -> Wor
     region = torch.zeros(1, 1, 256, 256, device=device)
     region[..., 96:160, 96:160] = 1
     weights = GuidanceWeights(clip=0, lpips=0)
-    editor = PixelEditor(diffusion, weights=weights, sampling=options)
+    editor = GuidedEditor(diffusion, weights=weights, sampling=options)
     edit = partial(editor.edit, picture, region, "a mug", seeds=[0])
 
     def finished() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.edit import edit_image
 from lr_edit.editors.editor import Editor
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.inpainting import InpaintingEditor
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.config import EditorVariant
 from lr_edit.models import ModelSet
@@ -44,7 +44,7 @@ def build_editor(models: ModelSet, variant: EditorVariant) -> Editor:
     if models.has("inpainter"):
         return InpaintingEditor(models.inpainter, variant.sampling, variant.window)
     weights = variant.weights
-    return PixelEditor(
+    return GuidedEditor(
         models.diffusion,
         models.clip if weights.clip > 0 else None,
         models.perceptual if weights.lpips > 0 else None,

@@ -19,8 +19,8 @@ from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.perceptual import LpipsDistance, build_lpips
 from lr_edit.backbones.perceptual_trunk import PerceptualTrunk
 from lr_edit.backbones.segformer import SegformerSegmenter
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.captions import attribute_variants
@@ -176,7 +176,7 @@ def measure_diffusion(folder: str, device: str = "cpu", count: int = 96) -> Figu
     from lr_edit.guidance.options import GuidanceWeights
 
     judge = Judge("lr_edit/tabletop/weights/judge", device=device)
-    editor = PixelEditor(
+    editor = GuidedEditor(
         UNetDiffusion(folder, device=device),
         weights=GuidanceWeights(clip=0, lpips=0, l2=0, range=0),
         sampling=SamplingOptions(),

@@ -48,7 +48,7 @@ from lr_edit.guidance.terms import (
 _REMEDY = "give a smaller --count, or --device cpu"
 
 
-class PixelEditor(Editor):
+class GuidedEditor(Editor):
     """Edits with a diffusion model of pixels or latents, text-conditional or not, guided or not."""
 
     def __init__(

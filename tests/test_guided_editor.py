@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.editors.pixel import PixelEditor
 from lr_edit.editors.window import Window, match_color, open_window
 from lr_edit.errors import UserError
 from lr_edit.guidance.options import (
@@ -19,7 +19,7 @@ from lr_edit.guidance.options import (
 FAST = SamplingOptions(steps=3)
 
 
-def editor(diffusion: GaussianDiffusion | None = None, **options) -> PixelEditor:
+def editor(diffusion: GaussianDiffusion | None = None, **options) -> GuidedEditor:
     """A guided editor of fakes; three steps unless told otherwise."""
     settings = {
         "weights": GuidanceWeights(clip=1, lpips=1, l2=1, range=1),
@@ -28,12 +28,12 @@ def editor(diffusion: GaussianDiffusion | None = None, **options) -> PixelEditor
         "views": ViewOptions(side=16),
         "augment": AugmentOptions(copies=2),
     } | options
-    return PixelEditor(
+    return GuidedEditor(
         diffusion or GaussianDiffusion(pull=0.4), LinearClip(), EdgeDistance(), **settings
     )
 
 
-def plain(diffusion: GaussianDiffusion | None = None, **options) -> PixelEditor:
+def plain(diffusion: GaussianDiffusion | None = None, **options) -> GuidedEditor:
     """An editor without guidance."""
     return editor(diffusion, weights=NO_GUIDANCE, **options)
 
@@ -295,9 +295,9 @@ def test_what_cannot_be_edited_is_a_users_mistake(changed, message):
 
 def test_a_weight_without_its_network_is_a_users_mistake():
     with pytest.raises(UserError, match=r"weights\.clip"):
-        PixelEditor(GaussianDiffusion(), None, EdgeDistance())
+        GuidedEditor(GaussianDiffusion(), None, EdgeDistance())
     with pytest.raises(UserError, match=r"weights\.lpips"):
-        PixelEditor(GaussianDiffusion(), LinearClip(), None)
+        GuidedEditor(GaussianDiffusion(), LinearClip(), None)
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 2000}, {"timesteps": (1000, 5)}])
@@ -347,7 +347,7 @@ def test_a_config_file_can_build_the_editor():
       distance: cosine
     """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(PixelEditor, "editor")
+    parser.add_class_arguments(GuidedEditor, "editor")
     build = parser.instantiate_classes(parser.parse_string(config)).editor
     assert build.weights == GuidanceWeights(clip=500, lpips=0)
     assert build.sampling == SamplingOptions(solver="ddpm", steps=50, timesteps=(900, 40))
