@@ -13,6 +13,7 @@ from lr_edit.errors import UserError
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.learned import LearnedProposer, check_backbones, load_region_network
 from lr_edit.regions.network import RegionNetwork
+from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule
@@ -23,7 +24,9 @@ class RegionRecipe(Recipe):
 
     network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from.
     shipped: what `test` and `predict` ask when no --ckpt_path is given. comparison: what `test`
-    measures. The frozen networks are no part of checkpoints.
+    measures. target: the share of validation phrases that fit something which the network exported
+    at the end finds to fit; 0 leaves its presence as it was learned. The frozen networks are no
+    part of checkpoints.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class RegionRecipe(Recipe):
         schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, decay=0.6),
         shipped: str = "lr_edit/tabletop/weights/region",
         comparison: Comparison = Comparison(),
+        target: float = 0.0,
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
         self.save_hyperparameters(ignore=["objective", "features"])
         self.shipped, self.comparison, self.trained = shipped, comparison, bool(start)
+        self.target = target
         self.frozen, self.objective = [features], objective
         if start:
             self.network = load_region_network(start).train().requires_grad_(True)
@@ -125,10 +130,15 @@ class RegionRecipe(Recipe):
         compare(self.comparison, proposer, str(self.device))
 
     def export(self, folder: Path) -> None:
-        """What RegionNetwork.from_pretrained loads, float16."""
+        """What RegionNetwork.from_pretrained loads, float16, its presence calibrated."""
         from copy import deepcopy
 
-        deepcopy(self.network).half().save_pretrained(folder)
+        network = deepcopy(self.network).eval()
+        if self.target:
+            loader = self.trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
+            logits = presences(Learner(network, self.frozen[0]), loader, self.device)
+            shift_presence(network, logits, self.target)
+        network.half().save_pretrained(folder)
 
 
 def pictures_shown(data: Any) -> int:
