@@ -154,9 +154,11 @@ def test_a_region_may_tell_what_changes_along(
             return Region(case.thing, (), 0.5, change=case.place)
 
     proposers = {"knowing": always(Knowing()), "true_mask": true_mask, **_nothing()}
+    proposers["centre"] = REFERENCES["centre_box"]
     found = {row["proposer"]: row for row in change_rows(proposers, edits)}
     assert found["knowing"]["change_miou"] == 1 and found["knowing"]["n"] == 2
-    assert found["true_mask"]["change_miou"] is None
+    assert found["true_mask"]["mask_miou"] < found["true_mask"]["change_miou"] < 1
+    assert found["centre"]["change_miou"] is None
     assert 0 < found["true_mask"]["mask_miou"] == found["knowing"]["mask_miou"] < 1
     assert found["nothing"]["mask_miou"] == 0
     metrics = run_regions(proposers, cases, tmp_path, timed=0, edits=edits)

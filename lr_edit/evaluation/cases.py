@@ -15,7 +15,7 @@ from torch import Tensor
 from lr_edit.errors import UserError
 from lr_edit.images import from_uint8, to_uint8
 from lr_edit.tabletop.edits import SceneEdit, sample_edit
-from lr_edit.tabletop.masks import edit_masks, recognisable
+from lr_edit.tabletop.masks import edit_masks, recognisable, shadow_mask
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene, Thing
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -34,7 +34,7 @@ class Case:
     """One edit to make: a picture, two phrases, and the truth.
 
     source, target: [1, 3, H, W] in [-1, 1], rounded to 8 bits as files are. thing, arrived, place:
-    as `EditMasks` has them, [1, 1, H, W].
+    as `EditMasks` has them, [1, 1, H, W]; cast: the shadow that the thing casts in the source.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Case:
     thing: Tensor
     arrived: Tensor
     place: Tensor
+    cast: Tensor
 
     @property
     def wanted(self) -> Thing:
@@ -133,6 +134,7 @@ def _render(edits: Sequence[SceneEdit], size: int) -> list[Case]:
     indices = ([e.source_index for e in edits], [e.target_index for e in edits])
     masks = edit_masks(sources, targets, *indices)
     before, after = (from_uint8(to_uint8(rendering.images)) for rendering in (sources, targets))
-    tensors = (before, after, masks.thing, masks.arrived, masks.place)
+    cast = shadow_mask(sources, indices[0])
+    tensors = (before, after, masks.thing, masks.arrived, masks.place, cast)
     batches = (tensor.split(1) for tensor in tensors)
     return [Case(0, PLAIN, edit, *parts) for edit, *parts in zip(edits, *batches, strict=True)]

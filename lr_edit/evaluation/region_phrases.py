@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from lr_edit.errors import UserError
@@ -42,7 +43,7 @@ class RegionCase(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AskedPhrase:
-    """A RegionCase with nothing else in it."""
+    """A RegionCase; change: what an edit of the thing changes, as far as the picture shows it."""
 
     part: str
     phrase: str
@@ -50,6 +51,7 @@ class AskedPhrase:
     mask: Tensor
     reading: Reading = "refer"
     present: bool = True
+    change: Tensor | None = None
 
 
 PhraseProposer = Callable[[RegionCase], RegionProposer]
@@ -65,8 +67,11 @@ def always(proposer: RegionProposer) -> PhraseProposer:
 
 
 def true_mask(case: RegionCase) -> RegionProposer:
-    """The ceiling: the truth, and "nothing there" where that is so."""
-    return MaskProposer(case.mask) if (case.mask > 0).any() else NothingProposer()
+    """The ceiling: the truth, and "nothing there" where that is so; of an edit, the thing and its
+    shadow, since the picture does not show what comes in its place."""
+    if not (case.mask > 0).any():
+        return NothingProposer()
+    return MaskProposer(case.mask, case.change if isinstance(case, AskedPhrase) else None)
 
 
 REFERENCES: dict[str, PhraseProposer] = {
@@ -81,7 +86,8 @@ REFERENCES: dict[str, PhraseProposer] = {
 
 def phrase_of(case: Case) -> AskedPhrase:
     """What an edit has to find: the phrase, the picture, and the thing that it names."""
-    return AskedPhrase(case.split, case.edit.find, case.source, case.thing)
+    known = torch.maximum(case.thing, case.cast)
+    return AskedPhrase(case.split, case.edit.find, case.source, case.thing, change=known)
 
 
 def check_comparison(proposers: Proposers, cases: Cases) -> None:

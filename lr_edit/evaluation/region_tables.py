@@ -40,7 +40,8 @@ _LEGEND = f"""\
 """
 _CHANGE = """\
 - change mIoU: the region that an edit of the thing changes, shadow included, against the exact
-  difference of replace edits; – for proposers that know the thing alone.
+  difference of replace edits; – for proposers that know the thing alone. true_mask: the thing and
+  its shadow exactly, which is what the picture shows: not what comes in the thing's place.
 """
 
 

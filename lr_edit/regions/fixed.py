@@ -1,5 +1,7 @@
 """Regions that nobody has to look for: a mask that is given, and the whole picture."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,13 @@ from lr_edit.regions.region import Alternative, Region, RegionProposer
 
 
 class MaskProposer(RegionProposer):
-    """The region is a mask float32 [1, 1, H, W] in [0, 1]; the phrase may be anything, even ""."""
+    """The region is a mask float32 [1, 1, H, W] in [0, 1]; the phrase may be anything, even "".
 
-    def __init__(self, mask: Tensor) -> None:
-        self.mask = mask
+    change: what changes along with it, of the same size; None where that is not known.
+    """
+
+    def __init__(self, mask: Tensor, change: Tensor | None = None) -> None:
+        self.mask, self.change = mask, change
 
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The mask; UserError when it has another size than the image, or selects nothing."""
@@ -24,7 +29,8 @@ class MaskProposer(RegionProposer):
             )
         if not (self.mask > 0).any():
             raise UserError("the mask is all black and selects nothing: white = edit")
-        return _certain(self.mask.to(image), "mask")
+        region = _certain(self.mask.to(image), "mask")
+        return region if self.change is None else replace(region, change=self.change.to(image))
 
 
 class WholeProposer(RegionProposer):

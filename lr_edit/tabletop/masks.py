@@ -38,6 +38,13 @@ def object_mask(rendering: Rendering, indices: Sequence[Sequence[int]]) -> Tenso
     return torch.stack(masks)[:, None].float()
 
 
+def shadow_mask(rendering: Rendering, indices: Sequence[int | None]) -> Tensor:
+    """float32 [B, 1, H, W], 1 where picture b lies in the shadow of thing `indices[b]`, if any."""
+    casting = torch.tensor([0 if i is None else i + 1 for i in indices])
+    casting = casting.to(rendering.shadows)[:, None, None]
+    return ((rendering.shadows == casting) & (casting > 0))[:, None].float()
+
+
 def edit_mask(source: Rendering, target: Rendering, threshold: float = 6.0) -> Tensor:
     """float32 [B, 1, H, W], 1 where target and source differ: silhouettes, shadows, reflections.
 

@@ -29,5 +29,5 @@ def shift_presence(network: RegionNetwork, logits: Tensor, accuracy: float) -> f
     """Moves the presence so that a share `accuracy` of logits [N] comes to lie above 0, that is,
     above a presence of .5; returns by how much."""
     shift = -float(logits.quantile(1 - accuracy))
-    network.presence.bias += shift
+    network.presence.bias.add_(shift)
     return shift
