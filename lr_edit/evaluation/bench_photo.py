@@ -13,41 +13,18 @@ from pathlib import Path
 
 import torch
 
-from lr_edit.backbones.adm import empty_unet, write_folder
-from lr_edit.backbones.adm_keys import Architecture
 from lr_edit.backbones.base import Diffusion
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.evaluation.bench import TwiceForward, Work, compare
+from lr_edit.evaluation.random_models import ADM_256, NARROW, write_adm
 from lr_edit.guidance.options import GuidanceWeights
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import sample_scene
 
-ADM_256 = Architecture(
-    widths=(256, 256, 512, 512, 1024, 1024),
-    attention=(False, False, False, True, True, True),
-    layers=2,
-    time_channels=256,
-)
-NARROW = replace(ADM_256, widths=(64, 64, 128, 128, 256, 256), time_channels=64)
 UNET = SamplingOptions(steps=1, strength=0.5)
 STRAIGHT = replace(UNET, gradient="straight")
-
-
-def write_random(folder: Path, architecture: Architecture, seed: int = 0) -> None:
-    """A folder as `adm.convert` writes it, with weights of the size that training begins with."""
-    generator = torch.Generator().manual_seed(seed)
-    network = empty_unet(architecture)
-    weights = {}
-    for name, empty in network.state_dict().items():
-        if empty.ndim > 1:
-            spread = empty[0].numel() ** -0.5
-            weights[name] = torch.randn(empty.shape, generator=generator) * spread
-        else:
-            weights[name] = torch.full(empty.shape, float(name.endswith("weight")))
-    network.load_state_dict(weights, assign=True)
-    write_folder(folder, network)
 
 
 def one_step(diffusion: Diffusion, options: SamplingOptions, device: str) -> Work:
@@ -89,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     architecture = NARROW if values.narrow else ADM_256
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {values.device}")
     with tempfile.TemporaryDirectory() as place:
-        write_random(Path(place) / "adm", architecture)
+        write_adm(Path(place) / "adm", architecture)
         for name, (first, second) in rows(Path(place) / "adm", values.device).items():
             a, b = compare(first, second, values.rounds)
             print(f"{name:38} {a:8.3f} s {b:8.3f} s   ratio {a / b:.2f}", flush=True)

@@ -7,9 +7,6 @@ Seconds are medians in turns within one run, memory the peak of a process of its
 """
 
 import argparse
-import json
-import multiprocessing
-import resource
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,33 +22,20 @@ from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
 from lr_edit.evaluation.bench import Work, compare
-from lr_edit.evaluation.bench_photo import ADM_256, write_random
+from lr_edit.evaluation.bench_memory import alone, peak_gib
 from lr_edit.evaluation.published_editor import PublishedStep
+from lr_edit.evaluation.random_models import ADM_256, write_adm, write_clip
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import sample_scene
 
 SIDE = 256
-CLIP = "ViT-B-16-quickgelu"
 # As the published defaults have it: the whole picture, CLIP 1000, range 50, no background terms.
 WEIGHTS = GuidanceWeights(clip=1000, lpips=0, l2=0, range=50)
 WHOLE = WindowOptions(context=9, minimum=SIDE, grow=0, feather=0, match_color=False)
 UNET = SamplingOptions(steps=1, strength=0.5, gradient="unet", bf16=False)
 STRAIGHT = replace(UNET, gradient="straight")
 WAYS = ("published", "unet", "straight")
-
-
-def write_clip(folder: Path) -> None:
-    """A ViT-B/16 with random weights as OpenCLIP's local-dir: has it."""
-    import open_clip
-    from safetensors.torch import save_file
-
-    folder.mkdir()
-    network = open_clip.create_model(CLIP, pretrained=None)
-    facts = {key: network.visual.preprocess_cfg[key] for key in ("mean", "std")}
-    config = {"model_cfg": open_clip.get_model_config(CLIP), "preprocess_cfg": facts}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    save_file(network.state_dict(), folder / "open_clip_model.safetensors")
 
 
 def step_of(way: str, checkout: str, place: Path, device: str) -> Work:
@@ -69,13 +53,10 @@ def step_of(way: str, checkout: str, place: Path, device: str) -> Work:
     return lambda: editor.edit(picture, region, "a mug", seeds=[0]).candidates.cpu()
 
 
-def peak(way: str, checkout: str, place: Path, device: str, threads: int) -> float:
+def peak(way: str, checkout: str, place: Path, device: str) -> float:
     """GiB that a process needs for one step that way, models and libraries included."""
-    torch.set_num_threads(threads)
     step_of(way, checkout, place, device)()
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peak_gib(device)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,20 +79,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(checkout: str, place: Path, device: str, rounds: int) -> None:
     """Times and peaks of the ways, each beside the published one's, printed as they come."""
-    threads = torch.get_num_threads()
     theirs = step_of("published", checkout, place, device)  # first: it may be no checkout
-    write_random(place / "adm", ADM_256)
+    write_adm(place / "adm", ADM_256)
     write_clip(place / "clip")
+    threads = torch.get_num_threads()
     print(f"torch {torch.__version__}, {threads} threads, {device}, float32, {SIDE} pixels")
     for way in WAYS[1:]:
         ours, other = compare(step_of(way, checkout, place, device), theirs, rounds)
         line = f"{way:9} {ours:7.2f} s   published {other:7.2f} s   ratio {ours / other:.2f}"
         print(line, flush=True)
     del theirs
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for way in WAYS:
-            used = pool.apply(peak, (way, checkout, place, device, threads))
-            print(f"{way:9} {used:7.2f} GiB at most", flush=True)
+    for way in WAYS:
+        used = alone(peak, way, checkout, place, device)
+        print(f"{way:9} {used:7.2f} GiB at most", flush=True)
 
 
 if __name__ == "__main__":
