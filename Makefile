@@ -21,6 +21,7 @@ lint: $(READY)
 
 bench: $(READY)  ## ratios, measured side by side in one run
 	$(BIN)/python -m lr_edit.evaluation.bench
+	$(BIN)/python -m lr_edit.evaluation.bench_sizes --output docs/bench.md
 
 weights: $(READY)  ## every recipe in order: train, measure, install with its card
 	for name in $(RECIPES); do \
