@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.editors.editor import Edit, Editor, OnStep
+from lr_edit.editors.separate import edit_separately
 from lr_edit.errors import NothingFits
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.guidance.ranking import ranking_scores
@@ -22,6 +23,8 @@ from lr_edit.guidance.score import region_score
 from lr_edit.guidance.seam import seam
 from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
+from lr_edit.masks import separated
+from lr_edit.phrase import names_several, one_of
 from lr_edit.regions.closest import Namer
 from lr_edit.regions.region import Region, RegionProposer
 
@@ -93,20 +96,22 @@ def edit_image(
 ) -> EditResult:
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
-    paint: what it becomes; "" takes it away. reading, force, namer: see `find_region`. scorer:
-    ranks by text agreement, None by the seam alone; views: what it is shown, best what guidance
-    saw. gray: the picture has no colour. image and all models are on one device. on_stage is called
-    as each stage begins.
+    paint: what it becomes; "" takes it away. Several things may become several, see `one_by_one`.
+    reading, force, namer: see `find_region`. scorer: ranks by text agreement, None by the seam
+    alone; views: what it is shown, best what guidance saw. gray: the picture has no colour. image
+    and all models are on one device. on_stage is called as each stage begins.
 
     Raises NothingFits when nothing fits `find`, and whatever proposer and editor raise.
     """
     ranking = ranking or RankingOptions()
-    prompt = paint if paint.strip() else REMOVED
     seconds: dict[str, float] = {}
     with _stage("region", seconds, on_stage):
         region = find_region(image, find, proposer, reading, force, namer)
     with _stage("sampling", seconds, on_stage):
-        edit = editor.edit(image, region.to_edit, prompt, seeds=seeds, gray=gray, on_step=on_step)
+        regions, prompt = one_by_one(region.to_edit, find, paint)
+        edit = edit_separately(
+            editor, image, regions, prompt, seeds=seeds, gray=gray, on_step=on_step
+        )
     with _stage("ranking", seconds, on_stage):
         candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)
         figures = {
@@ -116,6 +121,20 @@ def edit_image(
             "changed_outside": float(_most_changed(edit, image)),
         }
     return EditResult(region, edit.mask, candidates, prompt, seconds, figures)
+
+
+def one_by_one(region: Tensor, find: str, paint: str) -> tuple[list[Tensor], str]:
+    """What is painted, and where: the regions [1, 1, H, W] one by one, all with one prompt.
+
+    Several things that become several ("both mugs" => "two bottles"), or nothing, are painted each
+    for itself, as far as they lie apart; whatever becomes one thing is painted as one.
+    """
+    if not paint.strip():
+        return separated(region) if names_several(find) else [region], REMOVED
+    one = one_of(paint)
+    if one != paint and names_several(find):
+        return separated(region), one
+    return [region], paint
 
 
 def find_region(
@@ -161,24 +180,19 @@ def _ranked(
     visible = seam(edit.candidates, source, edit.mask).cpu()
     parts = {"seam": visible}
     if scorer is not None:
-        painted = (edit.mask > 0).float()
+        places = [(part > 0).float() for part in edit.parts or (edit.mask,)]
         augment = AugmentOptions(copies=ranking.copies)
         images = edit.candidates
         cosines = [
             region_score(
-                scorer,
-                one[None],
-                source,
-                painted,
-                prompt,
-                views,
-                augment,
-                _RANKING_SEED,
+                scorer, one[None], source, place, prompt, views, augment, _RANKING_SEED,
                 ranking.blur,
             )
             for one in images  # one at a time bounds the memory
-        ]
-        parts = {"text": torch.cat(cosines).float().cpu()} | parts
+            for place in places
+        ]  # fmt: skip
+        agreement = torch.cat(cosines).float().cpu().unflatten(0, (len(images), -1)).mean(1)
+        parts = {"text": agreement} | parts
     scores = ranking_scores(parts.get("text"), visible, ranking)
     return tuple(
         Candidate(

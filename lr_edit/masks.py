@@ -1,4 +1,4 @@
-"""Growing and softening masks; it knows nothing about pictures or how a mask was found.
+"""Growing, softening and cutting masks; it knows nothing about pictures or how a mask was found.
 
 Masks are float32 [B, 1, H, W] in [0, 1], 1 = edit. Nothing here is differentiable.
 """
@@ -32,6 +32,26 @@ def feather_mask(mask: Tensor, pixels: int) -> Tensor:
     if pixels < 0:
         raise ValueError(f"an edge cannot be {pixels} pixels soft: 0 or more is needed")
     return _each(mask, lambda plane: _feather(plane, pixels))
+
+
+def separated(mask: Tensor, least: float = 0.1) -> list[Tensor]:
+    """The connected pieces of a mask [1, 1, H, W], as masks of that size, from left to right.
+
+    least: pieces under this share of its area (above .5) belong to the nearest larger one, as does
+    whatever lies at .5 or below. In one piece, or empty, it is returned as it is.
+    """
+    inside = mask[0, 0].detach().cpu().numpy() > 0.5
+    numbers, count = ndimage.label(inside, structure=np.ones((3, 3)))
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    large = [k for k in range(1, count + 1) if sizes[k] >= least * inside.sum()]
+    if len(large) < 2:
+        return [mask]
+    _, (rows, columns) = ndimage.distance_transform_edt(
+        ~np.isin(numbers, large), return_indices=True
+    )
+    nearest = numbers[rows, columns]
+    large.sort(key=lambda k: float(np.nonzero(numbers == k)[1].mean()))
+    return [mask * torch.from_numpy(nearest == k).to(mask) for k in large]
 
 
 def _dilate(plane: np.ndarray, pixels: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import re
 
+from lr_edit.plurals import COUNT, PAIRS, singular
+
 SHADES = "bright|dark|deep|light|pale|pastel|neon|hot|navy|sky|royal|lime|olive|forest|blood|baby"
 COLOURS = (
     "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gray|grey|gold|golden|silver|"
@@ -48,9 +50,32 @@ def recoloured(phrase: str, colour: str) -> str:
     return " and ".join(_recoloured_one(thing, colour) for thing in things)
 
 
+def names_several(phrase: str) -> bool:
+    """Whether a phrase names more than one thing: "both mugs", "the cat and the dog", "oranges"."""
+    first, *others = re.split(rf"(?:,| and|, and) (?=(?:{_DEFINITE}) )", phrase)
+    if others and not re.search(r"\bbetween\b", first):
+        return True
+    counted = re.match(rf"(?:(?:{_DEFINITE}) )*(?:every|each|all|both|{COUNT})\b", first)
+    return bool(counted) or (_plural(first) and _head(first).split(" ")[-1] not in PAIRS)
+
+
+def one_of(phrase: str) -> str:
+    """One of the things that a plural names: "two red oranges" => "a red orange".
+
+    Other phrases, those of different things among them, stay as they are.
+    """
+    bare = re.sub(rf"^(?:(?:{_DEFINITE}|of|{COUNT}) )+", "", phrase)
+    head = _head(bare)
+    if " and " in head or not names_several(phrase):
+        return phrase
+    before, _, noun = head.rpartition(" ")
+    one = f"{before} {singular(noun)}".strip()
+    return f"{_article(one)} {one}{bare[len(head) :]}"
+
+
 def _recoloured_one(phrase: str, colour: str) -> str:
     bare = re.sub(rf"^(?:(?:{_DEFINITE}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
-    head = re.split(rf" (?:{_TAIL})\b", bare)[0]
+    head = _head(bare)
     noun_last = re.sub(rf"\b(?:{COLOUR}) (?=\S)", "", head)
     size = re.match(rf"(?:{_SIZE} )*(?=\S)", noun_last)
     place = size.end() if size else 0
@@ -60,8 +85,13 @@ def _recoloured_one(phrase: str, colour: str) -> str:
 
 def _plural(phrase: str) -> bool:
     """Whether the last word of the noun phrase looks like a plural."""
-    noun = re.split(rf" (?:{_TAIL})\b", phrase)[0].split(" ")[-1]
+    noun = _head(phrase).split(" ")[-1]
     return noun in _PLURALS or bool(re.search(r"[^sui]s$", noun))
+
+
+def _head(phrase: str) -> str:
+    """A noun phrase without what follows its noun: "the cat on the mat" => "the cat"."""
+    return re.split(rf" (?:{_TAIL})\b", phrase)[0]
 
 
 def _article(phrase: str) -> str:

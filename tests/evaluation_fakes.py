@@ -23,8 +23,9 @@ class KnowingJudge:
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self.known = [
-            (judged_crop(case.target, grow_mask(case.place, ROOM), self.size)[0], case.wanted)
+            (judged_crop(case.target, grow_mask(place, ROOM), self.size)[0], case.wanted)
             for case in cases
+            for place in case.places
         ]
         self.batches: list[int] = []
 

@@ -17,6 +17,7 @@ from lr_edit.editors.options import SamplingOptions
 from lr_edit.errors import UserError
 from lr_edit.evaluation import sheet
 from lr_edit.evaluation.benchmark import REFERENCES, evaluate, measured, run
+from lr_edit.evaluation.case_edits import SEVERAL
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import build_editor, edit_case
@@ -117,6 +118,18 @@ def test_the_right_thing_at_the_wrong_place_is_no_success(cases: list[Case]) -> 
     assert outcome.psnr_outside < PSNR_CAP
 
 
+def test_of_several_things_all_must_be_right() -> None:
+    (case,) = several = sample_cases(1, (SEVERAL,), SIZE)
+    half = torch.where(case.places[0] > 0, case.target, case.source)
+    edits = [replace(REFERENCES["target"](case), best=best) for best in (case.target, half)]
+    judge, distance = KnowingJudge(several), fake_models().perceptual
+    whole, part = (
+        next(measured([case], lambda c, e=edited: e, judge, distance))[2] for edited in edits
+    )
+    assert whole.success and whole.success_colour
+    assert not part.success and part.first_success
+
+
 def test_a_region_that_is_not_found_leaves_the_picture(cases: list[Case]) -> None:
     models, case = fake_models(NoSegment()), cases[0]
     proposer = PROPOSERS["segformer_clip"](models)(case)
@@ -182,7 +195,7 @@ def test_what_a_file_leaves_out_is_the_librarys_default(tmp_path: Path) -> None:
         ("- 3", "no benchmark"),
         ("proposers: [magic]", "magic"),
         ("proposers: []", "no proposers"),
-        ("splits: [several]", "several"),
+        ("splits: [grayscale]", "grayscale"),
         ("editors: {}", "no editors"),
         ("editors: {default: {weights: {clip: -3}}}", "weights.clip"),
         ("editors: {default: {weights: {clip: .nan}}}", "weights.clip"),

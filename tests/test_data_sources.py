@@ -20,10 +20,11 @@ from PIL import Image
 
 from lr_edit.data.coco import CocoJson
 from lr_edit.data.folder import ImageFolder, JsonLines
-from lr_edit.data.nouns import noun_phrases, plural, singular, speaks_of_place, things
+from lr_edit.data.nouns import noun_phrases, speaks_of_place, things
 from lr_edit.data.opened import rgb
 from lr_edit.data.records import Nothing, PhraseSource, Unusable
 from lr_edit.errors import UserError
+from lr_edit.plurals import plural, singular
 
 MAKERS: dict[str, Callable[[Path], PhraseSource]] = {
     "folder": lambda path: ImageFolder(str(image_folder(path / "pictures"))),

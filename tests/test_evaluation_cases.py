@@ -4,15 +4,11 @@ import pytest
 import torch
 
 from lr_edit.errors import UserError
-from lr_edit.evaluation.cases import (
-    SPLITS,
-    Case,
-    check_splits,
-    propose_edit,
-    sample_cases,
-)
+from lr_edit.evaluation.case_edits import SEVERAL, SPLITS, check_splits, propose_edits
+from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
 from lr_edit.images import from_uint8, to_uint8
+from lr_edit.phrase import names_several, one_of
 from lr_edit.tabletop.masks import LEAST_VISIBLE
 from lr_edit.tabletop.scene import UNSEEN_PAIRS
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -54,19 +50,19 @@ def test_cases_do_not_depend_on_how_many_are_asked_for(cases: list[Case]) -> Non
 
 @pytest.mark.parametrize("part", ["attribute", "relation", "unseen"])
 def test_a_part_is_asked_in_its_own_words(part: str) -> None:
-    edits = [edit for index in range(3) if (edit := propose_edit(part, index)) is not None]
-    assert edits
-    for index in range(3):
-        edit = propose_edit(part, index)
+    proposed = [propose_edits(part, index) for index in range(3)]
+    assert any(proposed)
+    for index, edits in enumerate(proposed):
         phrase = part_phrase(part, scene_for("test", part, index), index)
-        if edit is not None and phrase is not None:
+        if edits and phrase is not None:
+            (edit,) = edits
             assert edit.find.removeprefix("the ") == phrase.text.removeprefix("the ")
             assert (edit.source_index,) == phrase.targets
             thing = edit.source.things[edit.source_index or 0]
             assert part != "unseen" or (thing.colour, thing.noun) in UNSEEN_PAIRS
 
 
-@pytest.mark.parametrize("splits", [(), ("plain", "several"), ("absent",)])
+@pytest.mark.parametrize("splits", [(), ("plain", "grayscale"), ("absent",)])
 def test_unknown_splits_are_refused(splits: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match="plain"):
         check_splits(splits)
@@ -79,3 +75,18 @@ def test_the_reports_edits_stand_in_scenes_that_hold_one_such_thing() -> None:
         assert nouns.count(old) == 1 and new not in nouns
         assert case.wanted.noun == new
         assert case.edit.find == f"the {old}"
+
+
+def test_several_things_become_the_like_of_one_another() -> None:
+    for case in sample_cases(3, (SEVERAL,), size=48):
+        before, after = case.edit.source.things, case.edit.target.things
+        changed = [k for k, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        assert len(changed) == len(case.places) >= 2
+        assert {(after[k].noun, after[k].colour) for k in changed} == {
+            (case.wanted.noun, case.wanted.colour)
+        }
+        assert names_several(case.edit.find) and one_of(case.edit.paint) != case.edit.paint
+        outside = (case.place == 0).expand(1, 3, -1, -1)
+        assert (case.source - case.target).abs()[outside].max() <= 2 * 7 / 255
+        for place in case.places:
+            assert (place * case.thing).sum() > 0 and (place <= case.place).all()

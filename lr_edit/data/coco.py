@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lr_edit.data.masks import Union, coco_mask
-from lr_edit.data.nouns import plural
 from lr_edit.data.opened import stored_file
 from lr_edit.data.reading import json_file
 from lr_edit.data.records import Phrase, PhraseSource, Record, Unusable, phrases_of, tidy
 from lr_edit.errors import UserError
+from lr_edit.plurals import plural
 
 
 class CocoJson(PhraseSource):

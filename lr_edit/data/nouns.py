@@ -1,4 +1,4 @@
-"""What captions and phrases speak of: noun phrases, the words that matter, plurals; no pictures.
+"""What captions and phrases speak of: noun phrases, the words that matter; no pictures.
 
 Simple rules for English; they need no tagger, and are wrong now and then.
 """
@@ -6,6 +6,7 @@ Simple rules for English; they need no tagger, and are wrong now and then.
 import re
 
 from lr_edit.phrase import COLOURS
+from lr_edit.plurals import singular
 
 # Where a noun phrase ends and another may begin.
 _BREAK = (
@@ -48,15 +49,6 @@ _ALIKE = (
     "food sandwich pizza cake burger", "bird duck goose pigeon seagull parrot", "teddy bear",
 )  # fmt: skip
 _GROUP = {word: line.split()[0] for line in _ALIKE for word in line.split()}
-_ONE = {
-    "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
-    "geese": "goose", "knives": "knife", "sheep": "sheep", "calves": "calf", "feet": "foot",
-    "teeth": "tooth", "skis": "ski", "buses": "bus", "gloves": "glove", "wolves": "wolf",
-    "leaves": "leaf", "loaves": "loaf", "scarves": "scarf", "wives": "wife", "shelves": "shelf",
-    "oxen": "ox", "cookies": "cookie", "movies": "movie",
-}  # fmt: skip
-_MANY = {one: many for many, one in _ONE.items()} | {"person": "people", "ski": "skis"}
-_ALREADY = {"scissors", "skis", "jeans", "pants", "glasses", "broccoli", "people", "shorts"}
 
 
 def speaks_of_place(text: str) -> bool:
@@ -92,28 +84,3 @@ def noun_phrases(caption: str) -> tuple[str, ...]:
         if words and things(part) and len(words) <= 6:
             found.setdefault(" ".join(words), None)
     return tuple(found) or ((text,) if text else ())
-
-
-def singular(word: str) -> str:
-    """One of what a plural names: "dogs" => "dog", "boxes" => "box"."""
-    if word in _ONE:
-        return _ONE[word]
-    if re.search(r"[^aeiou]ies$", word) and len(word) > 4:
-        return word[:-3] + "y"
-    if re.search(r"(?:x|ch|sh|ss|zz|to)es$", word):
-        return word[:-2]
-    return word[:-1] if re.search(r"[^sui]s$", word) and len(word) > 3 else word
-
-
-def plural(name: str) -> str:
-    """Several of a thing: "hot dog" => "hot dogs", "knife" => "knives"."""
-    before, _, word = name.rpartition(" ")
-    if word in _ALREADY:
-        many = word
-    elif word in _MANY:
-        many = _MANY[word]
-    elif re.search(r"[^aeiou]y$", word):
-        many = word[:-1] + "ies"
-    else:
-        many = word + ("es" if re.search(r"(?:x|ch|sh|s|z)$", word) else "s")
-    return f"{before} {many}".strip()

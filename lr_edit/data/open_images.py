@@ -4,11 +4,11 @@ from functools import cached_property
 from pathlib import Path
 
 from lr_edit.data.masks import Drawn, Union
-from lr_edit.data.nouns import plural
 from lr_edit.data.opened import Stored
 from lr_edit.data.reading import table
 from lr_edit.data.records import Mask, Phrase, PhraseSource, Record
 from lr_edit.errors import UserError
+from lr_edit.plurals import plural
 
 
 class OpenImages(PhraseSource):

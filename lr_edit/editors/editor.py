@@ -51,7 +51,8 @@ class Edit:
     wherever mask is 0. mask: float32 [1, 1, H, W] in [0, 1], how much of each pixel was repainted
     (grown and feathered; already applied: to lay a candidate over its picture, take `mask > 0`).
     box: the square that was edited, which may reach past the picture. losses: the guidance losses
-    [N] of the last guided step, by name. seconds: wall time of the whole edit.
+    [N] of the last guided step, by name. seconds: wall time of the whole edit. parts: the masks of
+    regions that were painted one by one, together `mask`; none where it was painted as one.
     """
 
     candidates: Tensor
@@ -60,6 +61,7 @@ class Edit:
     box: Box
     losses: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    parts: tuple[Tensor, ...] = ()
 
 
 class Editor(ABC):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from lr_edit.backbones.base import PerceptualDistance
 from lr_edit.backbones.devices import device_named
@@ -19,7 +20,7 @@ from lr_edit.backbones.judge import Judge
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
-from lr_edit.evaluation.judging import judge_places
+from lr_edit.evaluation.judging import Verdict, judge_places
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.outcomes import Outcome, measure, rows
@@ -106,19 +107,30 @@ def measured(
 ) -> Iterator[tuple[Case, Edited, Outcome]]:
     """Every case edited and measured, the judge asked of several at once; `done` after each edit.
 
-    The judge looks at the place where the target differs from the source, whatever was repainted:
-    the right thing at the wrong place is no success.
+    The judge looks at the places where the target differs from the source, whatever was repainted:
+    the right thing at the wrong place is no success, nor is one of several alone.
     """
     for start in range(0, len(cases), _JUDGED_AT_ONCE):
         chosen, edits = cases[start : start + _JUDGED_AT_ONCE], []
         for case in chosen:
             edits.append(edit(case))
             done()
-        places = [case.place for case in chosen]
-        best = judge_places(judge, [edited.best for edited in edits], places)
-        first = judge_places(judge, [edited.first for edited in edits], places)
+        best = judge_cases(judge, [edited.best for edited in edits], chosen)
+        first = judge_cases(judge, [edited.first for edited in edits], chosen)
         for case, edited, verdict, other in zip(chosen, edits, best, first, strict=True):
             yield case, edited, measure(case, edited, verdict, other, perceptual)
+
+
+def judge_cases(judge: Judge, images: Sequence[Tensor], cases: Sequence[Case]) -> list[Verdict]:
+    """A verdict for each image [1, 3, H, W]: of several places, the one that is most wrong."""
+    pairs = [(i, p) for i, c in zip(images, cases, strict=True) for p in c.places]
+    verdicts = iter(judge_places(judge, [i for i, _ in pairs], [p for _, p in pairs]))
+
+    def worst(case: Case) -> Verdict:
+        found = [next(verdicts) for _ in case.places]
+        return min(found, key=lambda one: (one.names(case.wanted), one.describes(case.wanted)))
+
+    return [worst(case) for case in cases]
 
 
 def write(report: Report, folder: Path) -> None:

@@ -4,7 +4,6 @@ Replace edits on scenes kept for testing; each is a function of split and index 
 knows models.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,20 +11,14 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from lr_edit.errors import UserError
+from lr_edit.evaluation.case_edits import PLAIN, SPLITS, check_splits, propose_edits
 from lr_edit.images import from_uint8, to_uint8
-from lr_edit.tabletop.edits import SceneEdit, sample_edit
+from lr_edit.tabletop.edits import SceneEdit
 from lr_edit.tabletop.masks import edit_masks, recognisable, shadow_mask
 from lr_edit.tabletop.render import render
-from lr_edit.tabletop.scene import Scene, Thing
-from lr_edit.tabletop.splits import part_phrase, scene_for
-
-PLAIN = "plain"
-SPLITS = (PLAIN, "attribute", "relation", "unseen", "crowded")
-"""The test split at large, and those of its parts whose phrases mean one thing."""
+from lr_edit.tabletop.scene import Thing
 
 _TRIES = 40
-_STRIDE = 1_000_000
 _RENDERED_AT_ONCE = 16
 
 
@@ -34,7 +27,9 @@ class Case:
     """One edit to make: a picture, two phrases, and the truth.
 
     source, target: [1, 3, H, W] in [-1, 1], rounded to 8 bits as files are. thing, arrived, place:
-    as `EditMasks` has them, [1, 1, H, W]; cast: the shadow that the thing casts in the source.
+    as `EditMasks` has them, [1, 1, H, W]; cast: the shadow that the thing casts in the source. In
+    split "several" they are those of all things that are replaced, every one by the like of
+    `wanted`, and `places` has the place of each.
     """
 
     number: int
@@ -46,6 +41,7 @@ class Case:
     arrived: Tensor
     place: Tensor
     cast: Tensor
+    places: tuple[Tensor, ...]
 
     @property
     def wanted(self) -> Thing:
@@ -67,41 +63,36 @@ def sample_cases(
     found: dict[int, Case] = {}
     for attempt in range(_TRIES):
         missing = [k for k in range(count) if k not in found]
-        drawn = [(k, propose_edit(*wanted[k], attempt)) for k in missing]
-        edits = {k: edit for k, edit in drawn if edit is not None}
-        for k, case in zip(edits, render_edits(list(edits.values()), size), strict=True):
-            if is_visible(case):
-                found[k] = replace(case, number=k, split=wanted[k][0])
+        drawn = [(k, propose_edits(*wanted[k], attempt)) for k in missing]
+        edits = {k: chosen for k, chosen in drawn if chosen}
+        flat = [edit for chosen in edits.values() for edit in chosen]
+        rendered = iter(render_edits(flat, size))
+        for k, chosen in edits.items():
+            cases = [next(rendered) for _ in chosen]
+            if all(map(is_visible, cases)):
+                found[k] = replace(together(cases), number=k, split=wanted[k][0])
         if len(found) == count:
             return [found[k] for k in range(count)]
     raise RuntimeError(f"{count - len(found)} of {count} edits not found in {_TRIES} attempts")
 
 
-def propose_edit(split: str, index: int, attempt: int = 0) -> SceneEdit | None:
-    """A replace edit on scene number `index`, or on another from the second attempt on.
+def together(cases: Sequence[Case]) -> Case:
+    """The case of `replacing_all`, from those of its edits; the only one as it is."""
+    *each, whole = cases
+    if not each:
+        return whole
 
-    In a part it is the part's own phrase that says what to change, so that "relation" does need
-    one. None where this scene admits none.
-    """
-    number = index + attempt * _STRIDE
-    part = None if split == PLAIN else split
-    scene = scene_for("test", part, number)
-    rng = random.Random(f"evaluate {split} {number}")
-    phrase = part_phrase(part, scene, number) if part else None
-    if phrase is None or len(phrase.targets) != 1:
-        return sample_edit(scene, rng, "replace")
-    return _replacing(scene, rng, phrase.targets[0], phrase.text)
+    def union(masks: Sequence[Tensor]) -> Tensor:
+        return torch.stack(tuple(masks)).amax(0)
 
-
-def _replacing(scene: Scene, rng: random.Random, index: int, phrase: str) -> SceneEdit | None:
-    """A replace edit of thing `index`, called by that phrase."""
-    for _ in range(_TRIES):
-        edit = sample_edit(scene, rng, "replace")
-        if edit is not None and edit.source_index == index:
-            find = phrase if phrase.startswith("the ") else f"the {phrase}"
-            words = f"replace {find} with {edit.paint}"
-            return replace(edit, find=find, instruction=words)
-    return None
+    return replace(
+        whole,
+        thing=union([case.thing for case in each]),
+        arrived=union([case.arrived for case in each]),
+        place=union([case.place for case in cases]),
+        cast=union([case.cast for case in each]),
+        places=tuple(case.place for case in each),
+    )
 
 
 def render_edits(edits: Sequence[SceneEdit], size: int = 128) -> list[Case]:
@@ -118,15 +109,6 @@ def is_visible(case: Case) -> bool:
     return bool(recognisable(torch.cat((case.thing, case.arrived))).all())
 
 
-def check_splits(splits: Sequence[str]) -> None:
-    """Raises UserError unless all are among SPLITS, and there is one."""
-    unknown = [split for split in splits if split not in SPLITS]
-    if unknown or not splits:
-        raise UserError(
-            f"splits are {', '.join(splits) or 'none'}: give some of {', '.join(SPLITS)}"
-        )
-
-
 def _render(edits: Sequence[SceneEdit], size: int) -> list[Case]:
     """The cases of a few edits in one batch."""
     sources = render([edit.source for edit in edits], size)
@@ -135,6 +117,7 @@ def _render(edits: Sequence[SceneEdit], size: int) -> list[Case]:
     masks = edit_masks(sources, targets, *indices)
     before, after = (from_uint8(to_uint8(rendering.images)) for rendering in (sources, targets))
     cast = shadow_mask(sources, indices[0])
+    places = [(place,) for place in masks.place.split(1)]
     tensors = (before, after, masks.thing, masks.arrived, masks.place, cast)
     batches = (tensor.split(1) for tensor in tensors)
-    return [Case(0, PLAIN, edit, *parts) for edit, *parts in zip(edits, *batches, strict=True)]
+    return [Case(0, PLAIN, *parts) for parts in zip(edits, *batches, places, strict=True)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
-from lr_edit.evaluation.cases import SPLITS, check_splits
+from lr_edit.evaluation.case_edits import SPLITS, check_splits
 from lr_edit.evaluation.proposers import check_proposers
 from lr_edit.guidance.options import (
     AugmentOptions,
