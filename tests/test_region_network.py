@@ -12,6 +12,7 @@ from region_fakes import SIDE, batch, features, network
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.crop import mask_box
 from lr_edit.data.windows import whole
 from lr_edit.errors import UserError
 from lr_edit.regions.learned import (
@@ -199,6 +200,17 @@ def test_a_mask_is_drawn_to_the_edges_of_a_larger_picture() -> None:
     truth = (image[:, :1] > 0).float()
     plain = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear").sigmoid()
     assert (sharpen(coarse, image) - truth).abs().mean() < 0.5 * (plain - truth).abs().mean()
+
+
+@pytest.mark.parametrize("side", [16, 24, 12])
+def test_a_mask_is_zero_where_nothing_is(side: int) -> None:
+    logits = torch.full((1, 2, 16, 16), -6.0)
+    logits[:, :, 4:10, 4:10] = torch.tensor([5.0, -3.0])[None, :, None, None]
+    masks = sharpen(logits, picture(side, side))
+    assert ((masks == 0) | (masks == 1)).float().mean() > 0.7
+    where = mask_box(masks[:, :1]), mask_box(masks[:, 1:])  # the second comes nearest, and is told
+    for box in where:
+        assert max(abs(a / side - b / 16) for a, b in zip(box, (4, 4, 10, 10), strict=True)) < 0.1
 
 
 def test_the_score_function_estimate_is_the_gradient_of_the_expected_reward() -> None:
