@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lr_edit.backbones.base import Diffusion, Prediction, freeze
-from lr_edit.backbones.devices import convolution_layout, device_named, dtype_named
+from lr_edit.backbones.devices import computing_in, convolution_layout, device_named, dtype_named
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
@@ -44,10 +44,10 @@ class UNetDiffusion(Diffusion):
         self._kind = prediction_type(self._scheduler, folder)
         self._device, self._dtype = device_named(device), dtype_named(dtype)
         self._size = int(network.size)
-        layout = convolution_layout(self._device)
-        network = network.to(self._device, self._dtype, memory_format=layout)
+        network = network.to(self._device, self._dtype)
         self._network: Any = freeze(checkpointed(network) if checkpointing else network)
         self._alphas = self._scheduler.alphas_cumprod.float().to(self._device)
+        self._layout = torch.contiguous_format
 
     @property
     def size(self) -> int:
@@ -73,10 +73,17 @@ class UNetDiffusion(Diffusion):
     def predict(
         self, x_t: Tensor, t: Tensor, condition: Tensor, source: Tensor, mask: Tensor
     ) -> Prediction:
+        self._arrange()
         inputs = (tensor.to(self._dtype) for tensor in (condition, source, mask))
         output = self._network(x_t.to(self._dtype), t, *inputs).float()
         alpha = self._alphas[t.to(self._device)].view(-1, 1, 1, 1)
         return to_prediction(output, x_t, alpha, self._kind)
+
+    def _arrange(self) -> None:
+        """Lays the weights out for what is computed in now; the numbers stay."""
+        layout = convolution_layout(self._device, computing_in(self._device, self._dtype))
+        if layout != self._layout:
+            self._network, self._layout = self._network.to(memory_format=layout), layout
 
 
 def prediction_type(scheduler: Any, folder: str | Path) -> str:

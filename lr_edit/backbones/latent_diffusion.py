@@ -71,7 +71,7 @@ class StableDiffusion(LatentDiffusion):
             self._prompts.wake()
             freeze(unet).to(self._device)
             self._unet: Any = _saving(
-                unet.to(memory_format=convolution_layout(self._device)), memory
+                unet.to(memory_format=convolution_layout(self._device, unet.dtype)), memory
             )
         self._alphas = alphas.to(self._device)
         self._size = _checked_size(size, int(unet.config.sample_size), self._codec.factor)
