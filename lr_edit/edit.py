@@ -110,7 +110,14 @@ def edit_image(
     with _stage("sampling", seconds, on_stage):
         regions, prompt = one_by_one(region.to_edit, find, paint)
         edit = edit_separately(
-            editor, image, regions, prompt, seeds=seeds, gray=gray, on_step=on_step
+            editor,
+            image,
+            regions,
+            prompt,
+            seeds=seeds,
+            gray=gray,
+            complete=region.change is not None,
+            on_step=on_step,
         )
     with _stage("ranking", seconds, on_stage):
         candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)

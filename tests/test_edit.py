@@ -26,7 +26,9 @@ class Painter(Editor):
         self.shifts = shifts
         self.prompts: list[str] = []
 
-    def edit(self, image, region, prompt, *, seeds, gray=False, on_step=None) -> Edit:
+    def edit(
+        self, image, region, prompt, *, seeds, gray=False, complete=False, on_step=None
+    ) -> Edit:
         self.prompts.append(prompt)
         candidates = torch.cat([image + self.shifts[seed] * region for seed in seeds])
         return Edit(candidates, tuple(seeds), region, (0, 0, 40, 40))

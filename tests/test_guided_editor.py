@@ -247,6 +247,18 @@ def test_another_picture_is_no_colour_cast():
     assert (matched - unblended).amax().item() == pytest.approx(0.2)
 
 
+def test_a_region_that_holds_all_that_changes_gets_a_margin_alone():
+    image, region = picture(32, 32), box_mask(32, 32, 12, 12, 20, 20)
+    options = WindowOptions(minimum=32, grow=6, margin=2)
+    wide, narrow = (open_window(image, region, 32, options, complete) for complete in (False, True))
+    assert wide.mask.sum() > narrow.mask.sum() > region.sum()
+    close = plain(window=options).edit(image, region, "a cat", seeds=[1], complete=True)
+    assert (
+        close.mask.gt(0).sum()
+        < plain(window=options).edit(image, region, "a cat", seeds=[1]).mask.gt(0).sum()
+    )
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_a_window_leaves_room_for_the_region_to_grow(data):

@@ -56,7 +56,7 @@ def add_edit_options(parser: ArgumentParser) -> None:
     add("--proposer", help=_PROPOSER)
     add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
     add("--force", action="store_true", help="edit what comes nearest where nothing fits")
-    add("--grow", type=int, help="short for --window.grow: widen the region")
+    add("--grow", type=int, help="short for --window.grow and --window.margin: widen the region")
     add("--feather", type=int, help="short for --window.feather: soften its rim")
     add("--models", default="tabletop", help="name of a model set, or the path of its .yaml file")
     add("--count", type=int, default=4, help="candidates, of which the best is taken")

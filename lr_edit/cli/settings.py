@@ -54,9 +54,9 @@ def settings_of(values: Namespace) -> EditSettings:
     if values.steps is not None:
         groups["sampling"] = replace(groups["sampling"], steps=values.steps)
     given |= {name: asdict(group) for name, group in groups.items()}
-    for short in ("grow", "feather"):
-        if getattr(values, short) is not None:
-            groups["window"] = replace(groups["window"], **{short: getattr(values, short)})
+    window = {"grow": values.grow, "margin": values.grow, "feather": values.feather}
+    said = {name: value for name, value in window.items() if value is not None}
+    groups["window"] = replace(groups["window"], **said)
     proposer = _proposer(values)
     return EditSettings(
         image=values.image,

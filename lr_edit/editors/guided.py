@@ -103,13 +103,14 @@ class GuidedEditor(Editor):
         *,
         seeds: Sequence[int],
         gray: bool = False,
+        complete: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
         """See Editor.edit. Also works within inference mode."""
         check_request(image, region, prompt, seeds)
         began = time.perf_counter()
         with torch.inference_mode(False), torch.no_grad(), enough_memory(self._remedy):
-            window = open_window(image, region, self.diffusion.size, self.window)
+            window = open_window(image, region, self.diffusion.size, self.window, complete)
             canvas = self._canvas(window, gray)
             samples = [
                 self._paint(window, canvas, prompt, seeds, first, on_step)

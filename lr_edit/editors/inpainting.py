@@ -51,13 +51,14 @@ class InpaintingEditor(Editor):
         *,
         seeds: Sequence[int],
         gray: bool = False,
+        complete: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
         """See Editor.edit. Candidates are painted one after the other; there are no losses."""
         check_request(image, region, prompt, seeds)
         began = time.perf_counter()
         with torch.no_grad(), enough_memory(self.inpainter.remedy):
-            window = open_window(image, region, self.inpainter.size, self.window)
+            window = open_window(image, region, self.inpainter.size, self.window, complete)
             reports = [
                 on_step and partial(over_batches, on_step, k, len(seeds), 1)
                 for k in range(len(seeds))

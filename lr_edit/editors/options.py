@@ -87,6 +87,7 @@ class WindowOptions:
         minimum: least side in pixels of the picture.
         grow: how far the region is widened, in pixels at the model's size, so that the old thing's
             shadow goes with it.
+        margin: the same of a region that is known to hold all that changes, the shadow too.
         feather: width of the soft rim inside the widened region, in pixels at the model's size.
         match_color: shift the result's colour by how the model missed the source on a ring around
             it.
@@ -95,6 +96,7 @@ class WindowOptions:
     context: float = 0.3
     minimum: int = 44
     grow: int = 5
+    margin: int = 3
     feather: int = 2
     match_color: bool = True
 
@@ -102,6 +104,7 @@ class WindowOptions:
         _at_least("window.context", self.context, 0)
         _at_least("window.minimum", self.minimum, 1)
         _at_least("window.grow", self.grow, 0)
+        _at_least("window.margin", self.margin, 0)
         _at_least("window.feather", self.feather, 0)
 
 

@@ -36,19 +36,23 @@ class Window:
         return (self.mask > self.mask.amax() / 2).float()
 
 
-def open_window(image: Tensor, region: Tensor, size: int, options: WindowOptions) -> Window:
+def open_window(
+    image: Tensor, region: Tensor, size: int, options: WindowOptions, complete: bool = False
+) -> Window:
     """The window of side `size` around a region [1, 1, H, W] of an image [1, 3, H, W].
 
-    The square is square in the picture too: nothing is squashed. It leaves room on every side for
-    the region to grow. Raises UserError when the region is empty.
+    complete: whether the region holds all that changes, so that a margin is enough. The square is
+    square in the picture too: nothing is squashed. It leaves room on every side for the region to
+    grow. Raises UserError when the region is empty.
     """
+    grow = options.margin if complete else options.grow
     x0, y0, x1, y1 = box = mask_box(region)
     picture_size = (image.shape[3], image.shape[2])
-    room = max(size - 2 * (options.grow + 1), size // 2)
+    room = max(size - 2 * (grow + 1), size // 2)
     longest = max(x1 - x0, y1 - y0) + 1  # the square may be half a pixel off centre
     fitting = min(ceil(longest * size / room), max(picture_size))
     box = square_crop(box, picture_size, options.context, max(options.minimum, fitting))
-    mask = grow_mask(crop(region, box, size), options.grow)
+    mask = grow_mask(crop(region, box, size), grow)
     return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
 
 

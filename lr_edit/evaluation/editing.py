@@ -118,4 +118,4 @@ def _not_found(case: Case, seconds: float) -> Edited:
 
 def _found(region: Region) -> RegionProposer:
     """What proposes a region that is known already."""
-    return MaskProposer(region.to_edit)
+    return MaskProposer(region.mask, region.change)

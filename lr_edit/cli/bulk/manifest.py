@@ -29,7 +29,7 @@ _RIVALS = {
     "replace": ("remove", "instruction"), "with": ("remove", "instruction"),
     "remove": ("replace", "with", "instruction"), "instruction": ("replace", "with", "remove"),
     "mask": ("proposer",), "proposer": ("mask",), "sampling.steps": ("steps",),
-    "window.grow": ("grow",), "window.feather": ("feather",),
+    "window.grow": ("grow",), "window.margin": ("grow",), "window.feather": ("feather",),
 }  # fmt: skip
 _EXPECTED = {str: "text", bool: "true or false", int: "a whole number"}
 _ANYWHERE = ("output", "overwrite", "threads", "device")  # change no request
