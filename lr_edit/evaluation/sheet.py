@@ -47,13 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of scenes and candidates")
     parser.add_argument("--report-edits", action="store_true", help="the report's five instead")
     parser.add_argument("--failures", type=int, help="so many failed random edits instead")
-    parser.add_argument("--proposer", help="true_mask (default for random ones), segformer_clip …")
+    parser.add_argument("--proposer", help="true_mask (default for random ones), learned …")
     parser.add_argument("--models", default="tabletop", help="a model set")
     parser.add_argument("--device", default="cpu", help="cpu, auto or a GPU")
     options = parser.parse_args(arguments)
     try:
         models = load_models(options.models, options.device)
-        proposer = options.proposer or ("segformer_clip" if options.report_edits else "true_mask")
+        proposer = options.proposer or ("learned" if options.report_edits else "true_mask")
         if options.report_edits:
             page = report_sheet(models, options.seed, proposer, options.device)
         elif options.failures is not None:
@@ -128,7 +128,7 @@ def failures_sheet(
 
 
 def report_sheet(
-    models: ModelSet, seed: int, proposer: str = "segformer_clip", device: str = "cpu",
+    models: ModelSet, seed: int, proposer: str = "learned", device: str = "cpu",
     variant: EditorVariant | None = None, size: int = 128,
 ) -> Image.Image:  # fmt: skip
     """The report's five edits, one a column: source, region, first result."""
