@@ -24,6 +24,7 @@ from lr_edit.regions.region import (
     checked_phrase,
 )
 from lr_edit.regions.sharpen import sharpen
+from lr_edit.regions.strays import GONE, without_strays
 
 FILES = ("*.json", "*.safetensors")
 """What is fetched from the hub for a region network."""
@@ -59,6 +60,12 @@ class LearnedProposer(RegionProposer):
             edit = torch.tensor([reading == "edit"], device=words.device)
             square, seen = self.seen(image)
             found = self.network.read(seen, words, known, edit)
+        best = int(found.score[0].argmax())
+        thing, change = found.thing[0, best], found.change[0, best]
+        kept = without_strays(thing)
+        # What changes along with a stray goes with it.
+        found.change[0, best] = without_strays(change.masked_fill(kept != thing, GONE))
+        found.thing[0, best] = kept
         shape = (image.shape[-2], image.shape[-1])
         thing, change = (
             unpadded(sharpen(part.float(), square)[0], shape)
