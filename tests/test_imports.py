@@ -5,7 +5,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "lr_edit"
 SHARED = {
-    "errors", "images", "photometry", "crop", "masks", "files", "phrase", "instruction", "sheet",
+    "errors", "images", "photometry", "crop", "masks", "files", "plurals", "phrase",
+    "instruction", "sheet",
 }  # fmt: skip
 MAY_USE = {
     **{name: SHARED for name in SHARED},
