@@ -40,18 +40,23 @@ def separated(mask: Tensor, least: float = 0.1) -> list[Tensor]:
     least: pieces under this share of its area (above .5) belong to the nearest larger one, as does
     whatever lies at .5 or below. In one piece, or empty, it is returned as it is.
     """
-    inside = mask[0, 0].detach().cpu().numpy() > 0.5
-    numbers, count = ndimage.label(inside, structure=np.ones((3, 3)))
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
-    large = [k for k in range(1, count + 1) if sizes[k] >= least * inside.sum()]
+    numbers, large = large_pieces(mask[0, 0].detach().cpu().numpy() > 0.5, least)
     if len(large) < 2:
         return [mask]
     _, (rows, columns) = ndimage.distance_transform_edt(
         ~np.isin(numbers, large), return_indices=True
     )
     nearest = numbers[rows, columns]
-    large.sort(key=lambda k: float(np.nonzero(numbers == k)[1].mean()))
     return [mask * torch.from_numpy(nearest == k).to(mask) for k in large]
+
+
+def large_pieces(inside: np.ndarray, least: float) -> tuple[np.ndarray, list[int]]:
+    """The connected pieces of a bool mask [H, W]: the number of each pixel's, 0 outside, and those
+    numbers whose piece holds the share `least` of it all, from left to right."""
+    numbers, count = ndimage.label(inside, structure=np.ones((3, 3)))
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    large = [k for k in range(1, count + 1) if sizes[k] >= least * inside.sum()]
+    return numbers, sorted(large, key=lambda k: float(np.nonzero(numbers == k)[1].mean()))
 
 
 def _dilate(plane: np.ndarray, pixels: int) -> np.ndarray:

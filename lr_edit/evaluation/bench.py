@@ -22,7 +22,7 @@ from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import sample_scene
 
 Work = Callable[[], object]
-GUIDED = SamplingOptions(steps=4, cfg=1.0)
+GUIDED = SamplingOptions(steps=4, cfg=1.0, gradient="unet")
 PLAIN = SamplingOptions(steps=8, cfg=1.0)
 
 

@@ -23,7 +23,7 @@ from lr_edit.guidance.options import GuidanceWeights
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import sample_scene
 
-UNET = SamplingOptions(steps=1, strength=0.5)
+UNET = SamplingOptions(steps=1, strength=0.5, gradient="unet")
 STRAIGHT = replace(UNET, gradient="straight")
 
 

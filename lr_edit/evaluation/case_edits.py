@@ -78,7 +78,7 @@ def replacing_all(
 
 
 def check_splits(splits: Sequence[str]) -> None:
-    """Raises UserError unless all are among SPLITS, and there is one."""
+    """Raises UserError unless all are among ALL_SPLITS, and there is one."""
     unknown = [split for split in splits if split not in ALL_SPLITS]
     if unknown or not splits:
         raise UserError(

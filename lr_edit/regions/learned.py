@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from lr_edit.backbones.devices import fast_bfloat16
 from lr_edit.backbones.folders import loading, located
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
+from lr_edit.masks import large_pieces
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.network import Proposals, RegionNetwork, Seen
 from lr_edit.regions.region import (
@@ -142,14 +141,9 @@ def pieces(mask: Tensor, minimum: float) -> list[Tensor]:
 
     minimum: smaller ones, as a share of the whole, are left out.
     """
-    inside = (mask > 0.5).cpu().numpy()
-    numbered, count = ndimage.label(inside, structure=np.ones((3, 3)))
-    large = [
-        k for k in range(1, count + 1) if (numbered == k).sum() >= minimum * max(1, inside.sum())
-    ]
+    numbered, large = large_pieces((mask > 0.5).cpu().numpy(), minimum)
     if len(large) < 2:
         return []
-    large.sort(key=lambda k: float(np.nonzero(numbered == k)[1].mean()))
     return [mask * torch.from_numpy(numbered == k).to(mask) for k in large]
 
 
