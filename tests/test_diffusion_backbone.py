@@ -6,6 +6,7 @@ import pytest
 import torch
 import weights
 
+from lr_edit.backbones.devices import arrange
 from lr_edit.backbones.diffusion import UNetDiffusion, to_prediction
 from lr_edit.errors import UserError
 
@@ -193,3 +194,15 @@ def test_missing_tensors_are_refused(tmp_path: Path) -> None:
 def test_unknown_dtype(folder: Path) -> None:
     with pytest.raises(UserError, match=r"int7.*float32"):
         UNetDiffusion(str(folder), dtype="int7")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="asks Linux what is mapped")
+def test_weights_laid_out_anew_let_the_file_they_came_from_go(folder: Path) -> None:
+    network = UNetDiffusion(str(folder))._network.unet
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    arrange(network, torch.channels_last)
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    kernels = [tensor for tensor in after.values() if tensor.ndim == 4]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+    assert str(folder / "unet") not in Path("/proc/self/maps").read_text()

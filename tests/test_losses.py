@@ -1,10 +1,12 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from editor_fakes import EdgeDistance, LinearClip, box_mask, picture
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from lr_edit.errors import UserError
 from lr_edit.guidance.losses import (
@@ -21,6 +23,7 @@ from lr_edit.guidance.terms import (
     LpipsTerm,
     RangeTerm,
     TextCache,
+    sloped,
     weighted_sum,
 )
 
@@ -125,6 +128,63 @@ def test_the_sum_weighs_terms_and_keeps_noise_from_the_range_loss():
     torch.testing.assert_close(losses["range"], range_loss(clean))
     torch.testing.assert_close(losses["l2"], background_l2(seen, source, MASK))
     torch.testing.assert_close(total, 2 * losses["l2"] + 3 * losses["range"])
+
+
+def test_the_sum_has_the_slope_of_its_terms_through_whatever_made_the_picture():
+    terms = {name: (k + 1.0, term) for k, (name, term) in enumerate(every_term().items())}
+    x = (
+        picture(seed=1).repeat(2, 1, 1, 1) * torch.tensor((1.0, 2.0))[:, None, None, None]
+    ).double()
+
+    def slope_of(total: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        clean = (1.5 * leaf.sin()).float()
+        (slope,) = torch.autograd.grad(
+            total(clean, clean.mul(0.7) + 0.3 * leaf.float()).sum(), leaf
+        )
+        return slope
+
+    def at_once(clean: Tensor, seen: Tensor) -> Tensor:
+        return sum(
+            weight * term(clean if term.clean_only else seen, picture(), MASK, "a dog")
+            for weight, term in terms.values()
+        )
+
+    one_by_one = slope_of(lambda c, s: weighted_sum(terms, c, s, picture(), MASK, "a dog")[0])
+    torch.testing.assert_close(one_by_one, slope_of(at_once))
+
+
+def test_what_a_term_remembers_is_gone_before_the_next():
+    kept: set[int] = set()
+
+    class Memory:
+        def __init__(self, tensor: Tensor) -> None:
+            self.tensor = tensor
+            kept.add(id(self))
+
+        def __del__(self) -> None:
+            kept.discard(id(self))
+
+    class Curious(L2Term):
+        def __call__(self, denoised, source, mask, prompt):
+            seen_before.append(len(kept))
+            return super().__call__(denoised, source, mask, prompt)
+
+    seen_before: list[int] = []
+    terms = {"first": (1.0, Curious()), "second": (1.0, Curious())}
+    x = picture(seed=1).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(Memory, lambda memory: memory.tensor):
+        weighted_sum(terms, x, x, picture(), MASK, "a dog")
+    assert seen_before == [0, seen_before[1]] and seen_before[1] <= 2
+
+
+def test_a_loss_without_a_slope_has_no_opinion():
+    x = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    loss = sloped(lambda images: images.flatten(1).norm(dim=1).sqrt(), x)
+    (slope,) = torch.autograd.grad(loss.sum(), x)
+    assert loss.item() == 0 and (slope == 0).all()
+    with torch.no_grad():
+        assert not sloped(lambda images: images.flatten(1).sum(1), x).requires_grad
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])

@@ -44,6 +44,16 @@ def test_batches_are_made_by_the_data_set_where_it_can(folder: Path) -> None:
     assert torch.equal(batch["image"], expected["image"])
 
 
+def test_weights_that_were_trained_before_go_on_with_new_samples(folder: Path) -> None:
+    def phrases(**options: int) -> list[str]:
+        data = ready(TabletopData(ReferringSamples, **SMALL, folder=str(folder), **options))
+        return next(iter(data.train_dataloader()))["phrases"]
+
+    data = ready(TabletopData(ReferringSamples, **SMALL, folder=str(folder)))
+    fresh = ReferringSamples.collate([data.train[6], data.train[7]])
+    assert phrases(first_step=3) == fresh["phrases"] != phrases()
+
+
 def test_other_data_sets_are_batched_as_ever(folder: Path) -> None:
     data = ready(TabletopData(JudgedRegions, **SMALL, folder=str(folder)))
     batch = next(iter(data.val_dataloader()))

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 from lr_edit.errors import UserError
 
@@ -43,6 +44,17 @@ def convolution_layout(device: torch.device, dtype: torch.dtype) -> torch.memory
     gains a fifth. dtype: what is computed in; see `computing_in`."""
     slower = device.type == "cpu" and dtype == torch.bfloat16
     return torch.contiguous_format if slower else torch.channels_last
+
+
+def arrange(network: nn.Module, layout: torch.memory_format) -> None:
+    """Lays the weights of a network's convolutions out; the numbers stay.
+
+    All its tensors are copied: one left behind would keep the file that they were mapped from,
+    weights and all, in memory beside the new ones.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        wanted = layout if tensor.ndim == 4 else torch.contiguous_format
+        tensor.data = tensor.data.clone(memory_format=wanted)
 
 
 def computing_in(device: torch.device, dtype: torch.dtype) -> torch.dtype:

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lr_edit.backbones.base import Diffusion, Prediction, freeze
-from lr_edit.backbones.devices import computing_in, convolution_layout, device_named, dtype_named
+from lr_edit.backbones.devices import (
+    arrange,
+    computing_in,
+    convolution_layout,
+    device_named,
+    dtype_named,
+)
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
@@ -83,7 +89,8 @@ class UNetDiffusion(Diffusion):
         """Lays the weights out for what is computed in now; the numbers stay."""
         layout = convolution_layout(self._device, computing_in(self._device, self._dtype))
         if layout != self._layout:
-            self._network, self._layout = self._network.to(memory_format=layout), layout
+            arrange(self._network, layout)
+            self._layout = layout
 
 
 def prediction_type(scheduler: Any, folder: str | Path) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lr_edit.backbones.base import Prediction, freeze
-from lr_edit.backbones.devices import convolution_layout, device_named, fast_bfloat16
+from lr_edit.backbones.devices import arrange, convolution_layout, device_named, fast_bfloat16
 from lr_edit.backbones.diffusion import prediction_type, to_prediction
 from lr_edit.backbones.folders import loading
 from lr_edit.backbones.half import balanced, network_dtype
@@ -73,7 +73,9 @@ class StableDiffusion(LatentDiffusion):
             # In bfloat16 the editor runs it where that is fast.
             computing = torch.bfloat16 if fast_bfloat16(self._device) else unet.dtype
             layout = convolution_layout(self._device, computing)
-            self._unet: Any = _saving(unet.to(memory_format=layout), memory)
+            if layout != torch.contiguous_format:
+                arrange(unet, layout)
+            self._unet: Any = _saving(unet, memory)
         self._alphas = alphas.to(self._device)
         self._size = _checked_size(size, int(unet.config.sample_size), self._codec.factor)
         self._inpaints = _sees_region(unet, self._codec.channels)

@@ -106,8 +106,6 @@ def guided(
             seen = x0 * sigma + x * (1 - sigma) if options.guide_on == "mixture" else x0
             total, losses = loss(x0, seen)
             (slope,) = torch.autograd.grad(total.sum(), x if through_model else x0)
-        # The norms inside LPIPS have no slope where all features are 0; it then has no opinion.
-        slope = slope.nan_to_num(0.0, 0.0, 0.0)
         push = -options.guidance_scale * sigma * normalized(slope, options.normalize, options.tau)
         plain = Prediction(plain.x0.detach(), plain.eps.detach())
         if through_model:

@@ -6,6 +6,7 @@ timesteps, samplers or gradients.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -129,11 +130,32 @@ def weighted_sum(
     """The total loss [B] and each term's own unweighted [B], by name and without a graph.
 
     clean [B, 3, H, W] is the estimate x0; seen is what the terms look at: x0 again, or its
-    mixture with the noisy sample, which `clean_only` terms must not be shown.
+    mixture with the noisy sample, which `clean_only` terms must not be shown. The terms' slopes are
+    taken one after the other; see `sloped`.
     """
     losses = {
-        name: term(clean if term.clean_only else seen, source, mask, prompt)
+        name: sloped(
+            partial(term, source=source, mask=mask, prompt=prompt),
+            clean if term.clean_only else seen,
+        )
         for name, (_, term) in terms.items()
     }
     total = torch.stack([terms[name][0] * loss for name, loss in losses.items()]).sum(dim=0)
     return total, {name: loss.detach() for name, loss in losses.items()}
+
+
+def sloped(loss: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """loss(images) [B], whose slope is taken at once: no graph of it is kept, only its gradient.
+
+    So what a term's network remembers for its slope is gone before the next term begins, and before
+    the slope of the model that made the images. Loss b may depend on image b alone. Where there is
+    no slope, as of the norms inside LPIPS where all features are 0, the loss has no opinion. Second
+    derivatives are lost.
+    """
+    if not (torch.is_grad_enabled() and images.requires_grad):
+        return loss(images)
+    leaf = images.detach().requires_grad_()
+    value = loss(leaf)
+    (slope,) = torch.autograd.grad(value.sum(), leaf)
+    slope = slope.nan_to_num(0.0, 0.0, 0.0)
+    return value.detach() + (slope * (images - images.detach())).flatten(1).sum(1)

@@ -35,7 +35,8 @@ class TabletopData(LightningDataModule):
     ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
     steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
     many edit pairs are rendered of each split, though no more than scenes. measured: the data set
-    of validation and test, where it is not that of training.
+    of validation and test, where it is not that of training. first_step: how many steps the weights
+    that training starts from have taken, so that it goes on with samples they have not seen.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class TabletopData(LightningDataModule):
         test_samples: int = 2048,
         pairs: int = 0,
         measured: Callable[[RenderedScenes, int], Dataset[Any]] | None = None,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
+        self.first_step = first_step
         self.dataset, self.measured = dataset, measured or dataset
         self.train_split = train_split
         self.counts = {
@@ -102,7 +105,7 @@ class TabletopData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
-        step = trainer.global_step if trainer else 0
+        step = self.first_step + (trainer.global_step if trainer else 0)
         world = trainer.world_size if trainer else 1
         rank = trainer.global_rank if trainer else 0
         count = self.steps_per_epoch * self.batch_size
