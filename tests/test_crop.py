@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lr_edit.crop import crop, mask_box, paste, square_crop
+from lr_edit.crop import crop, mask_box, paste, paste_mask, square_crop
 from lr_edit.errors import UserError
 
 PATIENT = settings(deadline=None)  # a busy machine is no failure
@@ -128,6 +128,36 @@ def test_a_smooth_picture_survives_the_way_there_and_back():
     box = (8, 8, 56, 56)
     there_and_back = paste(ramp, crop(ramp, box, 24), box)
     assert (there_and_back - ramp).abs().max() < 0.05
+
+
+@PATIENT
+@given(st.integers(12, 63), st.integers(0, 1000))
+def test_what_was_enlarged_comes_back_as_sharp_as_it_was(side, seed):
+    image, box = noise(1, 3, side, side, seed=seed), (0, 0, side, side)
+    there_and_back = paste(image, crop(image, box, 64), box)
+    assert (there_and_back - image).std() < 0.15 * image.std()
+
+
+@PATIENT
+@given(st.integers(12, 63), st.integers(0, 1000))
+def test_noise_is_not_blown_up(side, seed):
+    patch = noise(1, 3, 64, 64, seed=seed)
+    shown = paste(torch.zeros(1, 3, side, side), patch, (0, 0, side, side))
+    assert shown.std() < 1.2 * patch.std() and shown.abs().max() <= patch.abs().max()
+
+
+@PATIENT
+@given(squares(), st.integers(1, 60))
+def test_a_mask_comes_back_without_ringing(case, side):
+    (width, height), box = case
+    half = torch.zeros(1, 1, side, side)
+    half[..., : side // 2] = 1
+    shown = paste_mask(half, (height, width), box)
+    rows, columns = torch.arange(height).view(-1, 1), torch.arange(width)
+    x0, y0, x1, y1 = box
+    inside = (rows >= y0) & (rows < y1) & (columns >= x0) & (columns < x1)
+    assert shown.shape == (1, 1, height, width)
+    assert (shown[..., ~inside] == 0).all() and shown.min() >= 0 and shown.max() <= 1
 
 
 def test_crop_is_differentiable():

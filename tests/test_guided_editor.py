@@ -259,6 +259,17 @@ def test_a_region_that_holds_all_that_changes_gets_a_margin_alone():
     )
 
 
+@pytest.mark.parametrize(
+    ("region", "side"),
+    [(4, 20), (10, 22), (15, 32), (20, 32), (30, 45), (60, 80)],
+)
+def test_surroundings_give_way_before_the_picture_is_shrunk(region, side):
+    square = box_mask(80, 80, 10, 10, 10 + region, 10 + region)
+    options = WindowOptions(context=0.5, minimum=20, grow=2)
+    left, _, right, _ = open_window(picture(80, 80), square, 32, options).box
+    assert right - left == side
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_a_window_leaves_room_for_the_region_to_grow(data):

@@ -17,7 +17,7 @@ from lr_edit.training.clip import truth
 from lr_edit.training.data import Consecutive
 from lr_edit.training.losses import (
     add_noise,
-    mostly_noisy_times,
+    noisy_times,
     region_mse,
     soft_cross_entropy,
     velocity,
@@ -159,11 +159,11 @@ def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:
     assert (region_mse(outside, 0 * ones, mask, 0.0) == 0).all()
 
 
-def test_training_times_grow_frequent_with_noise() -> None:
-    times = mostly_noisy_times(20000, 1000, torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("bias", "late"), [(0.0, 0.5), (1.0, 0.75), (2.0, 0.875)])
+def test_training_times_grow_frequent_with_noise(bias: float, late: float) -> None:
+    times = noisy_times(20000, 1000, torch.Generator().manual_seed(0), bias)
     assert int(times.min()) >= 0 and int(times.max()) <= 999
-    late = (times >= 500).float().mean()
-    assert late == pytest.approx(0.75, abs=0.02)
+    assert (times >= 500).float().mean() == pytest.approx(late, abs=0.02)
 
 
 def test_soft_targets_are_least_when_met() -> None:

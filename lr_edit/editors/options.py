@@ -83,7 +83,8 @@ class WindowOptions:
     """The square that is cut from the picture, edited at the model's size, and put back.
 
     Attributes:
-        context: surroundings on each side, as a share of the region's longer side.
+        context: surroundings on each side, as a share of the region's longer side; as little as
+            half of it where the picture would be shrunk otherwise.
         minimum: least side in pixels of the picture.
         grow: how far the region is widened, in pixels at the model's size, so that the old thing's
             shadow goes with it.

@@ -9,7 +9,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from lr_edit.crop import Box, crop, mask_box, paste, square_crop
+from lr_edit.crop import Box, crop, mask_box, paste, paste_mask, square_crop
 from lr_edit.editors.options import WindowOptions
 from lr_edit.masks import feather_mask, grow_mask
 
@@ -43,7 +43,8 @@ def open_window(
 
     complete: whether the region holds all that changes, so that a margin is enough. The square is
     square in the picture too: nothing is squashed. It leaves room on every side for the region to
-    grow. Raises UserError when the region is empty.
+    grow, and shows less of the surroundings rather than shrinking the picture: what is painted
+    smaller comes back blurred. Raises UserError when the region is empty.
     """
     grow = options.margin if complete else options.grow
     x0, y0, x1, y1 = box = mask_box(region)
@@ -51,7 +52,9 @@ def open_window(
     room = max(size - 2 * (grow + 1), size // 2)
     longest = max(x1 - x0, y1 - y0) + 1  # the square may be half a pixel off centre
     fitting = min(ceil(longest * size / room), max(picture_size))
-    box = square_crop(box, picture_size, options.context, max(options.minimum, fitting))
+    roomy = min(ceil(longest * (1 + 2 * options.context)), size, *picture_size)
+    least = max(options.minimum, fitting, roomy)
+    box = square_crop(box, picture_size, options.context / 2, least)
     mask = grow_mask(crop(region, box, size), grow)
     return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
 
@@ -75,7 +78,7 @@ def close_window(image: Tensor, patches: Tensor, window: Window) -> tuple[Tensor
     """
     x0, y0, x1, y1 = window.box
     area = (..., slice(max(y0, 0), y1), slice(max(x0, 0), x1))
-    weight = paste(image.new_zeros(1, 1, *image.shape[2:]), window.weight, window.box).clamp(0, 1)
+    weight = paste_mask(window.weight, image.shape[2:], window.box)
     # Resizing rings: what would change no 8-bit value is not part of the region.
     weight = weight * (weight >= 1 / 255)
     pictures = paste(image, patches, window.box)

@@ -11,7 +11,7 @@ from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
-from lr_edit.training.losses import add_noise, mostly_noisy_times, region_mse, velocity
+from lr_edit.training.losses import add_noise, noisy_times, region_mse, velocity
 from lr_edit.training.recipe import Recipe, Schedule
 
 
@@ -20,7 +20,8 @@ class DiffusionRecipe(Recipe):
 
     network: keyword arguments of `build_diffusion`. start: a folder of trained weights to go on
     from ("" = random). clip: the OpenCLIP folder whose text tower and tokenizer it begins with.
-    outside: loss weight outside the region.
+    outside: loss weight outside the region. bias: how much more often noisy pictures are seen than
+    nearly clean ones, see `noisy_times`; 1 learns first what stands where, 0 then draws it sharply.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class DiffusionRecipe(Recipe):
         start: str = "",
         clip: str = "lr_edit/tabletop/weights/clip",
         outside: float = 0.05,
+        bias: float = 1.0,
         schedule: Schedule = Schedule(learning_rate=4e-4, decay=0.3),
         output: str = "",
     ) -> None:
@@ -39,7 +41,7 @@ class DiffusionRecipe(Recipe):
         self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)
-        self.outside = outside
+        self.outside, self.bias = outside, bias
         scheduler: Any = DDPMScheduler(
             1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
             clip_sample=False,
@@ -52,7 +54,7 @@ class DiffusionRecipe(Recipe):
         """The region-weighted error of v [B], at random times and noises."""
         image, mask = batch["image"], batch["mask"]
         size = len(image)
-        t = mostly_noisy_times(size, 1000, generator)
+        t = noisy_times(size, 1000, generator, self.bias)
         noise = torch.randn(image.shape, generator=generator, device=self.device)
         alpha_bar = self.alphas[t][:, None, None, None]
         x_t = add_noise(image, noise, alpha_bar)

@@ -16,14 +16,14 @@ def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
-def mostly_noisy_times(count: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Timesteps int64 [count] in [0, steps), as often as they are high (density ∝ t).
+def noisy_times(count: int, steps: int, generator: torch.Generator, bias: float) -> Tensor:
+    """Timesteps int64 [count] in [0, steps), with a density ∝ t^bias; bias 0 takes all alike.
 
-    At low noise v is almost the noise itself, which tells little about the picture: learning is
-    spent where what stands in the region is decided (the idea of P2, Choi et al., 2022).
+    At low noise v is almost the noise itself, which tells little about the picture: a bias spends
+    learning where what stands in the region is decided (the idea of P2, Choi et al., 2022).
     """
     u = torch.rand(count, generator=generator, device=generator.device)
-    return (u.sqrt() * steps).long().clamp_max(steps - 1)
+    return (u.pow(1 / (bias + 1)) * steps).long().clamp_max(steps - 1)
 
 
 def region_mse(prediction: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:
