@@ -12,6 +12,7 @@ from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
+from lr_edit.guidance.views import region_views
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
 from lr_edit.regions.region import Region, RegionProposer
 
@@ -75,6 +76,17 @@ def test_text_agreement_decides_where_seams_are_switched_off():
     cosines = [c.scores["text"] for c in result.candidates]
     assert cosines == sorted(cosines, reverse=True) and len(set(cosines)) == 3
     assert all(len(seen) == 3 for seen in clip.seen)  # its own number of views
+
+
+@pytest.mark.parametrize("fill", ["source", "gray"])
+def test_ranking_sees_the_region_as_guidance_is_told_to(fill):
+    clip, views = LinearClip(), ViewOptions(side=11, context=1.5, fill=fill)
+    result = edited(
+        Painter(0.3), scorer=clip, views=views, seeds=[0], ranking=RankingOptions(copies=1)
+    )
+    place = (result.weight > 0).float()
+    expected = region_views(result.best.image, SOURCE, place, views)
+    torch.testing.assert_close(clip.seen[0], expected[0])
 
 
 def test_a_guided_edit_keeps_everything_else_and_says_so():

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from lr_edit.crop import paste_mask
+from lr_edit.editors.options import WindowOptions
+from lr_edit.editors.window import open_window
 from lr_edit.errors import UserError
-from lr_edit.evaluation.case_edits import SEVERAL, SPLITS, check_splits, propose_edits
+from lr_edit.evaluation.case_edits import PLAIN, SEVERAL, SPLITS, check_splits, propose_edits
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
 from lr_edit.images import from_uint8, to_uint8
@@ -90,3 +93,15 @@ def test_several_things_become_the_like_of_one_another() -> None:
         assert (case.source - case.target).abs()[outside].max() <= 2 * 7 / 255
         for place in case.places:
             assert (place * case.thing).sum() > 0 and (place <= case.place).all()
+
+
+@pytest.mark.parametrize(("complete", "least"), [(False, 0.7), (True, 0.99)])
+def test_the_old_shadow_goes_with_the_thing_by_default(complete: bool, least: float) -> None:
+    """Not widened at all, the region of a thing alone holds a fifth of its shadow."""
+    covered = []
+    for case in sample_cases(6, (PLAIN,), size=128, first=7000):
+        region = torch.maximum(case.thing, case.cast) if complete else case.thing
+        window = open_window(case.source, region, 64, WindowOptions(), complete)
+        painted = paste_mask(window.mask, case.source.shape[2:], window.box)
+        covered.append((painted[case.cast > 0] > 0.5).float().mean())
+    assert torch.stack(covered).mean() > least

@@ -20,7 +20,7 @@ from lr_edit.editors.window import open_window
 from lr_edit.guidance.losses import background_l2, background_lpips
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.guidance.score import region_score
-from lr_edit.guidance.terms import ClipTerm, TextCache
+from lr_edit.guidance.terms import ClipTerm, L2Term, LpipsTerm, TextCache
 
 ABAR = cosine_schedule().double().tolist()
 SIZE = 24
@@ -104,6 +104,8 @@ def test_fault_4_background_losses_compare_masked_with_masked():
     for x0 in (source, source * (1 - MASK), source + MASK):
         assert background_l2(x0, source, MASK).item() == 0
         assert background_lpips(EdgeDistance(), x0, source, MASK).item() == 0
+        for term in (L2Term(), LpipsTerm(EdgeDistance())):
+            assert term(x0, source, MASK, "an orange").item() == 0
 
 
 @pytest.mark.parametrize("name", ["clip", "lpips", "l2"])
