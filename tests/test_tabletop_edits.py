@@ -14,8 +14,9 @@ from lr_edit.instruction import parse
 from lr_edit.tabletop.edits import KINDS, SceneEdit, sample_edit
 from lr_edit.tabletop.language import phrases
 from lr_edit.tabletop.masks import edit_mask, object_mask
-from lr_edit.tabletop.render import render
+from lr_edit.tabletop.render import BACKDROP_CLASS, SURFACE_CLASS, render
 from lr_edit.tabletop.scene import NATURAL, UNSEEN_PAIRS, sample_scene, screen_position
+from lr_edit.tabletop.words import BACKDROP_NAMES, SURFACE_WORDS
 
 CHANGES = {"replace": {"noun", "colour"}, "recolour": {"colour"}, "move": {"x", "y"}}
 
@@ -155,3 +156,39 @@ def test_the_order_of_things_changes_no_pixel() -> None:
     scene = sample_scene("edits 3")
     assert sorted(map(str, edit.source.things)) == sorted(map(str, scene.things))
     assert not edit_mask(render([edit.source], 48), render([scene], 48)).any()
+
+
+def test_background_edits_say_what_changes() -> None:
+    names: dict[str, set[str]] = {"the table": set(), "the background": set()}
+    for edit in edits("background"):
+        source, target = edit.source, edit.target
+        differing = {k for k, v in vars(source).items() if v != getattr(target, k)}
+        assert differing == {"surface" if edit.find == "the table" else "backdrop"}
+        if edit.find == "the table":
+            assert f"on {edit.paint}" in SURFACE_WORDS[target.surface]
+        else:
+            assert edit.paint == BACKDROP_NAMES[target.backdrop]
+        assert edit.source_index is None and edit.target_index is None
+        heard = parse(edit.instruction)
+        assert (heard.find, heard.paint) == (edit.find, edit.paint)
+        names[edit.find].add(edit.paint)
+    assert all(len(painted) > 4 for painted in names.values())
+
+
+@pytest.mark.parametrize("find", ["the table", "the background"])
+def test_background_edits_touch_no_thing(find: str) -> None:
+    found = [e for e in edits("background", 30) if e.find == find][:3]
+    source, target = (render(s, 64) for s in ([e.source for e in found], [e.target for e in found]))
+    for name in ("instances", "classes", "shadows", "depth"):
+        assert torch.equal(getattr(source, name), getattr(target, name)), name
+    difference = (target.images - source.images).abs().amax(1)
+    # Every ray by itself: a pixel at a border is mixed of what its four rays meet.
+    rays = render([e.source for e in found], 128, samples=1)
+    kind = SURFACE_CLASS if find == "the table" else BACKDROP_CLASS
+    share = torch.nn.functional.avg_pool2d((rays.classes == kind)[:, None].float(), 2)[:, 0]
+    within = (source.instances > 0) & (share == 0)
+    assert within.sum() > 100 and difference[within].max() == 0
+    assert difference[share == 0].max() == 0
+    mask = edit_mask(source, target)[:, 0]
+    assert mask[share == 1].mean() > 0.5 and not mask[share == 0].any()
+    assert ((1 - mask) * difference).max() <= 2 * 6 / 255

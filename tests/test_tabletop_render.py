@@ -148,3 +148,31 @@ def test_a_scene_survives_its_dictionary() -> None:
 def test_no_thing_no_instance() -> None:
     result = render([scene_of()], 32)
     assert not result.instances.any() and not result.shadows.any()
+
+
+def test_borders_are_smooth_where_a_pixel_has_several_rays() -> None:
+    # A black thing before a light wall: colours far from both are mixed of both.
+    scene = scene_of(Thing("tree", "black", "matte", "large", 0.0, 3.0, 0.0))
+    wall = render([scene_of()], 64).classes == BACKDROP_CLASS
+
+    def mixed(**samples: int) -> int:
+        gray = render([scene], 64, **samples).images.mean(1)[wall]
+        assert (gray < -0.6).any() and (gray > 0.14).any()
+        return int(((gray > -0.45) & (gray < 0.1)).sum())
+
+    assert mixed() > 8
+    assert mixed(samples=1) == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_pictures_and_maps() -> None:
+    scenes = [sample_scene(seed) for seed in range(4)]
+    on_cpu, on_gpu = render(scenes, 64), render(scenes, 64, "cuda")
+    for name in ("instances", "classes", "shadows"):
+        same = getattr(on_gpu, name).cpu() == getattr(on_cpu, name)
+        # A ray that grazes a border may round to its other side.
+        assert same.float().mean() > 0.999, name
+    gap = (on_gpu.images.cpu() - on_cpu.images).abs()
+    assert gap.mean() < 1e-3 and gap.amax(1).flatten().quantile(0.999) < 0.02
+    depth = (on_gpu.depth.cpu() / on_cpu.depth - 1).abs()
+    assert depth.flatten().quantile(0.999) < 1e-3

@@ -123,6 +123,35 @@ def test_a_resumed_run_is_the_run_that_would_have_been(
     assert (tmp_path / "parts/weights/model.safetensors").is_file()
 
 
+def test_training_ends_by_itself_when_its_time_is_over(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    most = 10**6
+    checkpoint = recipe_run(
+        "judge", cache, tmp_path, most, "--trainer.max_time=00:00:00:04",
+        "--model.init_args.schedule.warmup=1",
+    )  # fmt: skip
+    assert 1 < checkpoint["global_step"] < most
+    (rate,) = {group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
+    (peak,) = checkpoint["lr_schedulers"][0]["base_lrs"][:1]
+    assert 0 < rate < peak / 4
+    assert (tmp_path / "weights/model.safetensors").is_file()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_recipe_takes_a_step_on_a_gpu(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = recipe_run(
+        "judge", cache, tmp_path, 1, "--trainer.accelerator=gpu", "--trainer.devices=1"
+    )
+    assert checkpoint["global_step"] == 1
+    assert all(torch.isfinite(v).all() for v in checkpoint["state_dict"].values())
+    assert (tmp_path / "weights/model.safetensors").is_file()
+
+
 def test_rendered_scenes_are_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,8 @@ def verify(folder: str | Path) -> None:
 def write_card(folder: str | Path, **facts: Any) -> None:
     """Write card.json, the facts and the checksums of all files there, and README.md from it.
 
-    facts: `name` and, as far as known, architecture, parameters, data, steps, wall_time, machine,
+    facts: `name` and, as far as known, architecture, parameters, data, steps,
+    steps_before_this_curve (those of the weights that training went on from), seconds, machine,
     curve (the file name of a picture in the folder), figures (a dict), command; anything that JSON
     holds.
     """
@@ -76,13 +77,25 @@ def render_card(card: Mapping[str, Any]) -> str:
     groups = {k: v for k, v in card.items() if isinstance(v, Mapping) and k != "files"}
     plain = {k: v for k, v in card.items() if k not in groups and k not in ("name", "files")}
     curve = plain.pop("curve", None)
-    parts = [f"# {card.get('name', 'Model')}", _table("fact", plain)]
+    parts = [f"# {card.get('name', 'Model')}", _table("fact", plain), _legs(card)]
     parts += [f"## {_title(name)}\n\n{_table('figure', group)}" for name, group in groups.items()]
     if curve:
         parts.append(f"![loss by step]({curve})")
     files = "\n".join(f"- `{name}` {digest}" for name, digest in card["files"].items())
     parts.append(f"## Files (SHA-256)\n\n{files}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _legs(card: Mapping[str, Any]) -> str:
+    """What curve and command leave out where training went on from earlier weights."""
+    before = card.get("steps_before_this_curve")
+    if not before:
+        return ""
+    return (
+        f"The curve and the command are those of the last leg alone, {card['steps'] - before} "
+        f"steps, which started from earlier weights that had taken {before} steps "
+        "(`--model.init_args.start`). Steps and seconds are those of all legs."
+    )
 
 
 def _table(heading: str, rows: Mapping[str, Any]) -> str:

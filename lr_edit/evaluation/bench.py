@@ -24,6 +24,8 @@ from lr_edit.tabletop.scene import sample_scene
 Work = Callable[[], object]
 GUIDED = SamplingOptions(steps=4, cfg=1.0, gradient="unet")
 PLAIN = SamplingOptions(steps=8, cfg=1.0)
+SCENES = 8
+RENDERING = f"{SCENES} scenes: 64 pixels / 128 pixels"
 
 
 class TwiceForward(Diffusion):
@@ -81,7 +83,7 @@ def rows(models: ModelSet) -> dict[str, tuple[Work, Work]]:
         clip=models.clip, perceptual=models.perceptual, diffusion=TwiceForward(models.diffusion)
     )
     unet, straight = GUIDED, replace(GUIDED, gradient="straight")
-    scenes = [sample_scene(f"bench {k}") for k in range(8)]
+    scenes = [sample_scene(f"bench {k}") for k in range(SCENES)]
     plain = partial(editing, models, PLAIN, False)
     return {
         "guided step: shared forward / forward twice": (
@@ -94,9 +96,7 @@ def rows(models: ModelSet) -> dict[str, tuple[Work, Work]]:
             editing(models, PLAIN, False), editing(models, replace(PLAIN, cfg=3.0), False),
         ),
         "four candidates: one batch / one by one": (plain(4), one_by_one(plain, 4)),
-        "eight scenes: 64 pixels / 128 pixels": (
-            lambda: render(scenes, 64), lambda: render(scenes, 128),
-        ),
+        RENDERING: (lambda: render(scenes, 64), lambda: render(scenes, 128)),
     }  # fmt: skip
 
 
@@ -110,6 +110,9 @@ def main() -> None:
     for name, (ours, other) in rows(load_models(values.models)).items():
         a, b = compare(ours, other, values.rounds)
         print(f"{name:52} {a:8.3f} s {b:8.3f} s   ratio {a / b:.2f}", flush=True)
+        if name == RENDERING:
+            speeds = f"{SCENES / a:8.1f}   {SCENES / b:8.1f}"
+            print(f"{'pictures rendered per second':52} {speeds}")
 
 
 if __name__ == "__main__":

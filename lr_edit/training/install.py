@@ -16,6 +16,8 @@ import torch
 from lr_edit.backbones.checks import read_card, write_card
 from lr_edit.backbones.folders import ROOT, local_folder, replacing_folder
 from lr_edit.errors import UserError
+from lr_edit.evaluation.machine import commit
+from lr_edit.training.card_facts import architecture, read_recipe, training_data
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
 
 WEIGHTS = ROOT / "lr_edit/tabletop/weights"
@@ -34,18 +36,25 @@ def run_of(name: str) -> Path:
 
 
 def run_facts(run: Path) -> dict[str, Any]:
-    """Steps, seconds and loss curve that the newest checkpoint of a run tells."""
-    checkpoint = torch.load(
-        run / "checkpoints/last.ckpt", map_location="cpu", weights_only=True, mmap=True
-    )
+    """Steps, seconds and loss curve that the newest checkpoint of a run tells.
+
+    steps, seconds: of all legs. steps_before_this_curve: of the weights that this run began with.
+    start: where these lay, "" for random ones. Raises UserError where there is no checkpoint.
+    """
+    path = run / "checkpoints/last.ckpt"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, expected the run's checkpoint; train it again")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
-    earlier = steps_before(checkpoint.get("hyper_parameters", {}).get("start", ""))
+    start = checkpoint.get("hyper_parameters", {}).get("start", "")
+    earlier = steps_before(start)
     return {
         "parameters": parameters,
         "steps": earlier["steps"] + checkpoint["global_step"],
         "seconds": earlier["seconds"] + checkpoint.get("seconds", 0.0),
         "steps_before_this_curve": earlier["steps"],
         "history": checkpoint["history"],
+        "start": start,
     }
 
 
@@ -75,14 +84,21 @@ def machine() -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
+def command_of(recipe: Path, start: str) -> str:
+    """How a run of a recipe is begun; start: the weights that it goes on from, "" for none."""
+    command = f"python train.py fit --config {recipe.relative_to(ROOT)}"
+    return f"{command} --model.init_args.start {start}" if start else command
+
+
 def install(name: str, run: Path, force: bool = False, machine_kind: str = "") -> bool:
     """Copy run/weights to the shipped weights with a card, if it measures better; say both.
 
-    Raises UserError when the run holds no weights.
+    Raises UserError when the run holds no weights or no checkpoint.
     """
     new, shipped = run / "weights", WEIGHTS / name
     if not new.is_dir():
         raise UserError(f"{new}: no such folder, expected trained weights; run train.py fit first")
+    facts = run_facts(run)
     figures = MEASURES[name](str(new.absolute()))
     print(f"{name}, trained: {describe_figures(figures)}")
     card = read_card(shipped) if shipped.is_dir() else None
@@ -91,18 +107,27 @@ def install(name: str, run: Path, force: bool = False, machine_kind: str = "") -
     if before is not None and figures[DECISIVE[name]] <= before and not force:
         print(f"{name}: the shipped weights stay")
         return False
-    facts = run_facts(run)
-    with replacing_folder(shipped) as place:
-        shutil.copytree(new, place, dirs_exist_ok=True)
-        draw_curve(facts.pop("history"), place / "loss.png")
-    recipe = recipe_of(name).relative_to(ROOT)
-    write_card(
-        shipped, name=f"tabletop {name}", **facts, machine=machine_kind or machine(),
-        curve="loss.png", recipe=str(recipe), command=f"python train.py fit --config {recipe}",
-        figures=figures,
-    )  # fmt: skip
+    facts |= {"figures": figures, "machine": machine_kind or machine()}
+    ship(name, new, facts)
     print(f"{name}: installed in {shipped.relative_to(ROOT)}")
     return True
+
+
+def ship(name: str, new: Path, facts: dict[str, Any]) -> None:
+    """Put a folder of weights in the place of the shipped ones, with card and curve, or not at all.
+
+    facts: those of `run_facts`, the figures, and the machine.
+    """
+    path = recipe_of(name)
+    recipe, command = read_recipe(path), command_of(path, facts.pop("start"))
+    with replacing_folder(WEIGHTS / name) as place:
+        shutil.copytree(new, place, dirs_exist_ok=True)
+        draw_curve(facts.pop("history"), place / "loss.png")
+        write_card(
+            place, name=f"tabletop {name}", architecture=architecture(place, recipe),
+            data=training_data(recipe), **facts, curve="loss.png",
+            recipe=str(path.relative_to(ROOT)), command=command, installed_at_commit=commit(),
+        )  # fmt: skip
 
 
 def main() -> int:

@@ -1,0 +1,190 @@
+"""Shipping trained weights: better ones with a whole card, worse ones not, mistakes in one line."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from lr_edit.backbones.checks import file_hashes, read_card, verify, write_card
+from lr_edit.errors import UserError
+from lr_edit.training import install as module
+from lr_edit.training.card_facts import architecture, read_recipe, training_data
+from lr_edit.training.install import install, main, recipe_of
+from lr_edit.training.measures import DECISIVE, MEASURES
+
+ROOT = Path(__file__).parents[1]
+RECIPE = "configs/tabletop/judge.yaml"
+Measured = Callable[[float], None]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the judge's recipe, where nothing is shipped yet."""
+    (tmp_path / RECIPE).parent.mkdir(parents=True)
+    (tmp_path / RECIPE).write_text((ROOT / RECIPE).read_text(encoding="utf-8"))
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path / "shipped")
+    return tmp_path
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """What the next weights measure."""
+
+    def reach(value: float) -> None:
+        monkeypatch.setitem(MEASURES, "judge", lambda _: {"right_true": value, "regions": 3})
+
+    return reach
+
+
+def run_of(place: Path, weights: bytes, steps: int = 70, start: str = "") -> Path:
+    """What a training of so many steps leaves."""
+    run = place / "runs/tabletop/judge"
+    (run / "weights").mkdir(parents=True, exist_ok=True)
+    (run / "checkpoints").mkdir(exist_ok=True)
+    (run / "weights/model.safetensors").write_bytes(weights)
+    (run / "weights/config.json").write_text('{"widths": [8, 16], "size": 64}')
+    checkpoint = {
+        "state_dict": {"network.a": torch.zeros(3, 2), "other": torch.zeros(9)},
+        "hyper_parameters": {"start": start}, "global_step": steps, "seconds": 5.0,
+        "history": [(0, 2.0), (50, 1.0)],
+    }  # fmt: skip
+    torch.save(checkpoint, run / "checkpoints/last.ckpt")
+    return run
+
+
+def shipped_bytes(place: Path) -> bytes:
+    return (place / "shipped/judge/model.safetensors").read_bytes()
+
+
+def test_the_first_weights_are_shipped_with_a_whole_card(place: Path, measured: Measured) -> None:
+    measured(0.5)
+    assert install("judge", run_of(place, b"first"), machine_kind="a laptop")
+    folder = place / "shipped/judge"
+    verify(folder)
+    card = read_card(folder)
+    assert card is not None and shipped_bytes(place) == b"first"
+    assert card["figures"] == {"right_true": 0.5, "regions": 3}
+    assert (card["parameters"], card["steps"], card["seconds"]) == (6, 70, 5.0)
+    assert card["architecture"] == "JudgeNetwork: widths 8/16, 64 pixels"
+    assert card["data"].startswith("JudgedRegions: 5000 rendered scenes of the split 'judge'")
+    assert card["command"] == f"python train.py fit --config {RECIPE}"
+    assert card["machine"] == "a laptop" and card["installed_at_commit"]
+    assert set(card["files"]) == {"config.json", "loss.png", "model.safetensors"}
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert card["architecture"] in text and card["data"] in text and "last leg" not in text
+
+
+def test_only_better_weights_take_the_place(
+    place: Path, measured: Measured, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(0.5)
+    install("judge", run_of(place, b"first"))
+    before = file_hashes(place / "shipped/judge")
+    for figure in (0.4, 0.5):
+        measured(figure)
+        capsys.readouterr()
+        assert not install("judge", run_of(place, b"second"))
+        said = capsys.readouterr().out
+        assert f"right_true {figure}" in said and "judge: the shipped weights stay" in said
+        assert file_hashes(place / "shipped/judge") == before
+    measured(0.6)
+    assert install("judge", run_of(place, b"third")) and shipped_bytes(place) == b"third"
+    assert [path.name for path in (place / "shipped").iterdir()] == ["judge"]
+
+
+def test_worse_weights_are_shipped_when_told_to(
+    place: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured(0.5)
+    install("judge", run_of(place, b"first"))
+    measured(0.1)
+    run_of(place, b"worse")
+    monkeypatch.setattr("sys.argv", ["install", "judge"])
+    assert main() == 0 and shipped_bytes(place) == b"first"
+    monkeypatch.setattr("sys.argv", ["install", "judge", "--force"])
+    assert main() == 0 and shipped_bytes(place) == b"worse"
+
+
+def test_a_card_tells_of_the_legs_before(place: Path, measured: Measured) -> None:
+    measured(0.5)
+    install("judge", run_of(place, b"first"))
+    measured(0.6)
+    start = str(place / "shipped/judge")
+    install("judge", run_of(place, b"second", 30, start))
+    card = read_card(place / "shipped/judge")
+    assert card is not None
+    assert (card["steps"], card["seconds"], card["steps_before_this_curve"]) == (100, 10.0, 70)
+    assert card["command"].endswith(f"--model.init_args.start {start}")
+    text = (place / "shipped/judge/README.md").read_text(encoding="utf-8")
+    assert "the last leg alone, 30 steps" in text and "had taken 70 steps" in text
+
+
+@pytest.mark.parametrize("missing", ["weights/config.json", "checkpoints/last.ckpt"])
+def test_a_run_that_left_too_little_is_told_in_one_line(
+    missing: str, place: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    measured(0.5)
+    gone = run_of(place, b"first") / missing
+    gone.unlink()
+    if gone.parent.name == "weights":
+        (gone.parent / "model.safetensors").unlink()
+        gone.parent.rmdir()
+    monkeypatch.setattr("sys.argv", ["install", "judge"])
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"install: \S+: no such (file|folder), expected .*train.*\n", error)
+    assert not (place / "shipped/judge").exists()
+
+
+def test_a_card_that_fails_leaves_what_was_shipped(
+    place: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("no room for a picture")
+
+    measured(0.5)
+    install("judge", run_of(place, b"first"))
+    measured(0.6)
+    monkeypatch.setattr(module, "draw_curve", fail)
+    with pytest.raises(UserError, match="no room"):
+        install("judge", run_of(place, b"second"))
+    verify(place / "shipped/judge")
+    assert shipped_bytes(place) == b"first"
+    assert [path.name for path in (place / "shipped").iterdir()] == ["judge"]
+
+
+def test_every_recipe_of_make_weights_is_known() -> None:
+    line = re.search(r"^RECIPES := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line
+    for name in line[1].split():
+        assert recipe_of(name) == ROOT / f"configs/tabletop/{name}.yaml"
+        assert recipe_of(name).is_file() and name in MEASURES and name in DECISIVE
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_the_data_of_every_recipe_can_be_told(name: str) -> None:
+    recipe = read_recipe(recipe_of(name))
+    values = recipe["data"]["init_args"]
+    told = training_data(recipe)
+    assert told.startswith(values["dataset"]["class_path"].rpartition(".")[2])
+    assert str(values["train_scenes"]) in told
+    assert ("edit pairs" in told) == bool(values.get("pairs"))
+
+
+def test_networks_in_several_folders_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet/config.json").write_text(
+        '{"_class_name": "UNet", "block_out_channels": [8, 16]}'
+    )
+    (tmp_path / "open_clip_config.json").write_text(
+        '{"model_cfg": {"embed_dim": 4, "vision_cfg": {"layers": 2, "patch_size": 8}}}'
+    )
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 20}')
+    write_card(tmp_path, name="thing", steps=3, size=5)
+    told = architecture(tmp_path, yaml.safe_load("model: {class_path: a.b.ClipRecipe}"))
+    assert told == ("OpenCLIP: embeddings of 4; vision: 2 layers, patches of 8; UNet: widths 8/16")
