@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Run LightningCLI; a user's mistake is one line and exit status 2."""
+    """Run LightningCLI; a user's mistake is one line and its exit status, mostly 2."""
     from lr_edit.errors import UserError
     from lr_edit.training.cli import run
 
@@ -12,7 +12,7 @@ def main() -> int:
         run()
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
-        return 2
+        return error.status
     return 0
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
+from lr_edit.backbones.memory import enough_memory
 from lr_edit.editors.editor import Edit, Editor, OnStep
 from lr_edit.editors.separate import edit_separately
 from lr_edit.errors import NothingFits
@@ -26,11 +27,14 @@ from lr_edit.instruction import Reading
 from lr_edit.masks import separated
 from lr_edit.phrase import names_several, one_of
 from lr_edit.regions.closest import Namer
-from lr_edit.regions.region import Region, RegionProposer
+from lr_edit.regions.region import Region, RegionProposer, asked_of
 
 REMOVED = "nothing"
 """The prompt for a region from which something is taken away."""
 
+_REGION_REMEDY = "give the region with --mask, another --proposer, or --device cpu"
+_SAMPLING_REMEDY = "give a smaller --count, or --device cpu"
+_RANKING_REMEDY = "give a smaller --ranking.copies or --count, or --device cpu"
 _RANKING_SEED = 1_000_003  # of the views that rank: those that guided came from other streams
 
 Stage = Literal["region", "sampling", "ranking"]
@@ -101,13 +105,14 @@ def edit_image(
     alone; views: what it is shown, best what guidance saw. gray: the picture has no colour. image
     and all models are on one device. on_stage is called as each stage begins.
 
-    Raises NothingFits when nothing fits `find`, and whatever proposer and editor raise.
+    Raises NothingFits when nothing fits `find`, UserError where memory runs out, with what helps in
+    that stage, and whatever proposer and editor raise.
     """
     ranking = ranking or RankingOptions()
     seconds: dict[str, float] = {}
     with _stage("region", seconds, on_stage):
-        region = find_region(image, find, proposer, reading, force, namer)
-    with _stage("sampling", seconds, on_stage):
+        region = find_region(image, find, proposer, reading, force, namer, paint)
+    with _stage("sampling", seconds, on_stage), enough_memory(_SAMPLING_REMEDY):
         regions, prompt = one_by_one(region.to_edit, find, paint)
         edit = edit_separately(
             editor,
@@ -119,7 +124,7 @@ def edit_image(
             complete=region.change is not None,
             on_step=on_step,
         )
-    with _stage("ranking", seconds, on_stage):
+    with _stage("ranking", seconds, on_stage), enough_memory(_RANKING_REMEDY):
         candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)
         figures = {
             "confidence": region.confidence,
@@ -151,17 +156,20 @@ def find_region(
     reading: Reading = "refer",
     force: bool = False,
     namer: Namer | None = None,
+    paint: str = "",
 ) -> Region:
     """Where `find` is in image [1, 3, H, W].
 
     reading: how the phrase is meant. force: take what comes nearest, even if the proposer thinks
-    that nothing fits. namer: tells what the picture shows instead. Raises NothingFits otherwise,
-    and whatever the proposer raises.
+    that nothing fits. namer: tells what the picture shows instead. paint: what it becomes, for
+    proposers that read that. Raises NothingFits otherwise, UserError where memory runs out, and
+    whatever the proposer raises.
     """
-    region = proposer.propose(image, find, reading)
-    if region.present or (force and bool((region.mask > 0).any())):
-        return region
-    shown = namer(image, find) if namer is not None else ()
+    with enough_memory(_REGION_REMEDY):
+        region = proposer.propose(image, *asked_of(proposer, find, paint, reading))
+        if region.present or (force and bool((region.mask > 0).any())):
+            return region
+        shown = namer(image, find) if namer is not None else ()
     seen = f"; it shows {', '.join(shown)}" if shown else ""
     raise NothingFits(
         f"nothing in the picture fits {find!r} (confidence {region.confidence:.2f}){seen}: name "

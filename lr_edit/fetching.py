@@ -10,12 +10,13 @@ from typing import Any
 
 from lr_edit.backbones import dino, segformer
 from lr_edit.backbones.diffusion import FILES, UNetDiffusion
+from lr_edit.backbones.either import Either
 from lr_edit.backbones.folder_sources import ADM_FOLDER, ConvertedAdm, OwnFolder
 from lr_edit.backbones.folders import hub_name, local_folder
 from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.backbones.latent_diffusion import PARTS, StableDiffusion
-from lr_edit.backbones.open_clip import FILES as CLIP_FILES
-from lr_edit.backbones.open_clip import HUB, LOCAL, OpenClipEncoder, tag_source
+from lr_edit.backbones.open_clip import OpenClipEncoder, tag_source
+from lr_edit.backbones.open_clip_folder import HUB, LOCAL, hub_source
 from lr_edit.backbones.perceptual import LpipsDistance, trunk_source
 from lr_edit.backbones.pipeline import PipelineInpainter
 from lr_edit.backbones.pipeline_files import hub_pipeline
@@ -56,6 +57,18 @@ def missing(kind: type, arguments: Arguments) -> list[Source]:
     return [source for source in sources if not source.status().complete]
 
 
+def lacking(entries: Mapping[str, tuple[type, Arguments]]) -> dict[Source, list[str]]:
+    """What is `missing` of several entries, each source once, with the entries that need it.
+
+    entries: class and init_args by name. Raises UserError as `needs`.
+    """
+    sources: dict[Source, list[str]] = {}
+    for part, entry in entries.items():
+        for source in missing(*entry):
+            sources.setdefault(source, []).append(part)
+    return sources
+
+
 def described(source: Source) -> str:
     """A source with its files and its size, for a person."""
     size = "size unknown" if source.size is None else f"about {readable(source.size)}"
@@ -73,7 +86,7 @@ def _clip(name: str, pretrained: str, revision: str | None = None) -> tuple[Sour
     if name.startswith(LOCAL):
         return (OwnFolder(name.removeprefix(LOCAL)),)
     if name.startswith(HUB):
-        return (HubFiles(name.removeprefix(HUB), CLIP_FILES),)
+        return (hub_source(name.removeprefix(HUB), revision),)
     source = tag_source(name, pretrained, revision)
     return () if source is None else (source,)
 
@@ -82,10 +95,10 @@ def _dino(name: str, revision: str | None = None) -> Source:
     return _weights(name, dino.FILES, revision)
 
 
-def _pixels(folder: str) -> Source:
+def _pixels(folder: str, revision: str | None = None) -> Source:
     if local_folder(folder) is None and Path(folder).name == ADM_FOLDER:
         return ConvertedAdm.of(folder)
-    return _weights(folder, FILES)
+    return _weights(folder, FILES, revision)
 
 
 def _pipeline(given: Arguments, parts: tuple[str, ...]) -> Source:
@@ -110,9 +123,9 @@ def _grounded_sam(given: Arguments) -> tuple[Source, ...]:
 
 
 def _trained(given: Arguments) -> tuple[Source, ...]:
-    words = _clip(given["clip"], given["pretrained"])
-    eyes = (_dino(given["dino"]),) if given["dino"] else ()
-    return (_weights(given["folder"], learned.FILES), *words, *eyes)
+    words = _clip(given["clip"], given["pretrained"], given["clip_revision"])
+    eyes = (_dino(given["dino"], given["dino_revision"]),) if given["dino"] else ()
+    return (_weights(given["folder"], learned.FILES, given["revision"]), *words, *eyes)
 
 
 def _lpips(given: Arguments) -> tuple[Source, ...]:
@@ -126,7 +139,7 @@ NEEDS: dict[type, Callable[[Arguments], tuple[Source, ...]]] = {
     ),
     dino.DinoEncoder: lambda given: (_dino(given["name"], given["revision"]),),
     LpipsDistance: _lpips,
-    UNetDiffusion: lambda given: (_pixels(given["folder"]),),
+    UNetDiffusion: lambda given: (_pixels(given["folder"], given["revision"]),),
     StableDiffusion: _stable_diffusion,
     PipelineInpainter: lambda given: (_pipeline(given, ("*",)),),
     ClipsegProposer: lambda given: (_weights(given["name"], PATTERNS, given["revision"]),),
@@ -138,6 +151,10 @@ NEEDS: dict[type, Callable[[Arguments], tuple[Source, ...]]] = {
 
 def _sized(source: Source) -> Source:
     """The source with its expected size, where that is known."""
-    if isinstance(source, HubFiles) and source.expected is None:
-        return replace(source, expected=EXPECTED.get(source.repo))
-    return source
+    if isinstance(source, Either):
+        return Either(tuple(map(_sized_files, source.choices)))
+    return _sized_files(source) if isinstance(source, HubFiles) else source
+
+
+def _sized_files(files: HubFiles) -> HubFiles:
+    return replace(files, expected=files.expected or EXPECTED.get(files.repo))

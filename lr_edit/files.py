@@ -29,6 +29,12 @@ PLAIN = {
     "1": ("L", "LA"), "L": ("L", "LA"), "LA": ("LA", "LA"), "RGB": ("RGB", "RGBA"),
     "RGBA": ("RGBA", "RGBA"), "P": ("RGB", "RGBA"), "PA": ("RGBA", "RGBA"),
 }  # fmt: skip
+# What other modes lack, so that an edit could not be painted in them.
+_LACKS = {
+    "1": "knows black and white alone",
+    "P": "has a palette, of which an edit needs other colours",
+    "PA": "has a palette, of which an edit needs other colours",
+}
 
 # What Pillow is known to raise over damaged files.
 _DAMAGE = (
@@ -43,9 +49,9 @@ def load_picture(
     """The picture in a file, upright (EXIF orientation applied).
 
     Modes L, LA, RGB, RGBA and 16-bit gray stay as they are; 1 becomes L; palettes become RGB, or
-    RGBA where something is transparent; a transparent colour key becomes alpha: all exactly. The
-    colour profile is kept; EXIF is not, for its thumbnail would show the picture before the edit.
-    Of a telephone's multi-picture JPEG the first is taken.
+    RGBA where something is transparent; a transparent colour key becomes alpha: all exactly, and
+    the picture's `notice` says so. The colour profile is kept; EXIF is not, for its thumbnail would
+    show the picture before the edit. Of a telephone's multi-picture JPEG the first is taken.
 
     Raises UserError when the file is missing, damaged, animated, not a picture, larger than `limit`
     pixels (Pillow's own limit of about 179 million holds as well), smaller than `minimum` on a
@@ -58,10 +64,10 @@ def load_picture(
                 "save it with 8 bits a channel first"
             )
         original = _upright(image, path)
-    original = _plain_mode(original, path)
-    icc = original.info.get("icc_profile")
-    original.info = {"icc_profile": icc} if icc else {}
-    return picture_from_pil(original)
+    plain = _plain_mode(original, path)
+    icc = plain.info.get("icc_profile")
+    plain.info = {"icc_profile": icc} if icc else {}
+    return picture_from_pil(plain, _notice(original.mode, plain.mode, path))
 
 
 def load_mask(path: str | Path, size: tuple[int, int], *, limit: int = PIXEL_LIMIT) -> Tensor:
@@ -226,12 +232,22 @@ def _plain_mode(image: Image.Image, path: str | Path) -> Image.Image:
     )
 
 
+def _notice(stored: str, plain: str, path: str | Path) -> str:
+    """Why results have another mode than the file; "" where they have its own."""
+    if stored == plain or stored.startswith("I;16"):
+        return ""
+    lacks = _LACKS.get(stored, "has one transparent colour, which an edit may need")
+    return f"{_name(path)} {lacks}: results are saved as {plain}, the same colours outside"
+
+
 def _mask_values(image: Image.Image, path: str | Path) -> np.ndarray:
     """What an image of any mode selects: float32 [H, W] in [0, 1]."""
     if image.mode.startswith("I;16"):
         return (np.asarray(image) / 65535).astype(np.float32)
     if image.mode in ("I", "F"):
         raise UserError(f"the mask {_name(path)} has 32 bits a pixel: save it as 8-bit gray")
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        return np.asarray(image.convert("L")).astype(np.float32) / 255
     values = np.asarray(image.convert("RGBA")).astype(np.float32) / 255
     colour, alpha = values[..., :3], values[..., 3]
     drawn = colour[alpha > alpha.max() / 2]

@@ -60,10 +60,13 @@ class Picture:
 
     pixels: float32 [1, 3, H, W] in [-1, 1], the working copy: RGB, transparency laid over white.
     original: the picture upright, its mode one of MODES, its colour profile in `info`.
+    notice: one line for a person where results have another mode than the file; "" where they have
+    its own.
     """
 
     pixels: Tensor
     original: Image.Image
+    notice: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,13 +84,17 @@ class Picture:
         return self.original.info.get("icc_profile")
 
 
-def picture_from_pil(original: Image.Image) -> Picture:
-    """The Picture of an upright image whose mode is one of MODES; ValueError for another mode."""
+def picture_from_pil(original: Image.Image, notice: str = "") -> Picture:
+    """The Picture of an upright image whose mode is one of MODES; ValueError for another mode.
+
+    notice: see Picture.
+    """
     if original.mode not in MODES:
         raise ValueError(f"mode {original.mode}: one of {', '.join(MODES)} is needed")
     colour, alpha = _unit_planes(_planes(np.asarray(original)), original.mode)
     seen = torch.from_numpy(_over_white(colour, alpha)).permute(2, 0, 1)
-    return Picture(from_unit(seen).expand(3, -1, -1).contiguous()[None], original)
+    pixels = from_unit(seen).expand(3, -1, -1).contiguous()[None]
+    return Picture(pixels, original, notice)
 
 
 def picture_from_tensor(pixels: Tensor) -> Picture:

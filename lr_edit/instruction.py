@@ -55,6 +55,15 @@ def check_phrase(text: str, name: str, limit: int = 300) -> str:
     return text
 
 
+def check_length(tokens: int, most: int, phrase: str, reader: str) -> None:
+    """Raises UserError for a phrase of more tokens than `reader` reads, start and end included."""
+    if tokens > most:
+        shown = f"{phrase[:40]!r}…" if len(phrase) > 40 else repr(phrase)
+        raise UserError(
+            f"the phrase {shown} has {tokens} tokens, but {reader} reads {most} at most: shorten it"
+        )
+
+
 def parse(text: str) -> Instruction:
     """What "turn the sofa red" and the like ask for.
 

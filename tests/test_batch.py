@@ -3,14 +3,19 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from editor_fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
@@ -355,13 +360,67 @@ def test_a_process_ends_with_the_one_that_started_it():
     assert run.returncode == 1
 
 
-def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(batch, options):
-    pictures = [APPLE | {"image": f"{k}.png", "seed": k} for k in range(PICTURES)]
-    assert batch(pictures, output="whole")[0] == 0
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "infer.py"), "batch"]
+def killed_in_two(words: list[str], moment: int, alive: Connection) -> None:
+    """The first of two processes, killed before its `moment`-th step of writing (0: never).
 
-    killed = subprocess.Popen([*command, *options()], env=environment)
+    It starts the second one, as Lightning does; `alive` stays open while either lives.
+    """
+    environ = {"NODE_RANK": "0", "WORLD_SIZE": "2", "LR_EDIT_BATCH_PARENT": str(os.getpid())}
+    os.environ.update(environ, LOCAL_RANK=str(int(os.fork() == 0)))
+    left = [moment * (os.environ["LOCAL_RANK"] == "0")]
+
+    def before(work: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return work(*arguments)
+
+        return counted
+
+    predict.write_results = before(predict.write_results)
+    Path.replace = before(Path.replace)
+    os._exit(main(["batch", *words]))
+
+
+def test_two_processes_killed_again_and_again_make_each_edit_once(batch, options, monkeypatch):
+    if torch.cuda.is_initialized():
+        pytest.skip("a process with CUDA cannot be forked")
+    assert batch([APPLE | {"image": f"{k}.png", "seed": k} for k in range(PICTURES)])[0] == 0
+    Path("out").rename("whole")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    forked, made = get_context("fork"), {}
+    for moment in (2, 4, 3, 0):
+        with socket.socket() as probe:
+            probe.bind(("localhost", 0))
+            monkeypatch.setenv("MASTER_PORT", str(probe.getsockname()[1]))
+        ended, alive = forked.Pipe(duplex=False)
+        two = options(**{"trainer.devices": 2})
+        first = forked.Process(target=killed_in_two, args=(two, moment, alive))
+        first.start()
+        alive.close()
+        assert ended.poll(300), "both have ended"
+        first.join()
+        assert first.exitcode == (-signal.SIGKILL if moment else 0)
+        assert made == {path: path.stat().st_mtime_ns for path in made}
+        done = list(Path("out").glob("[0-9]*"))
+        assert all(files(str(one)) == files(f"whole/{one.name}") for one in done)
+        assert Path("out/results.jsonl").exists() == (moment == 0)
+        made = {one / "report.json": (one / "report.json").stat().st_mtime_ns for one in done}
+    assert files("out") == files("whole")
+
+
+def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(options):
+    quick = {"proposer": "whole", "count": 1, "steps": 1, "augment": {"copies": 1}}
+    pictures = [APPLE | quick | {"image": f"{k}.png", "seed": k} for k in range(PICTURES)]
+    write_manifest(pictures)
+    whole = as_words({"manifest": "edits.jsonl", "output": "whole", "trainer.accelerator": "cpu"})
+    assert main(["batch", *whole]) == 0
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(ROOT / "infer.py"), "batch"]
+    command += ["--manifest", "edits.jsonl", "--output", "out/"]
+
+    killed = subprocess.Popen(command, env=environment)
     until = time.monotonic() + 300
     while not (made := list(Path("out").glob("[0-9]*"))) and time.monotonic() < until:
         time.sleep(0.002)
@@ -375,10 +434,10 @@ def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(batc
     Path("out/.unfinished-left/edit.png").write_bytes(b"half")
 
     write_manifest([*pictures, APPLE | {"image": "none.png"}, "no JSON"])
-    two = options(**{"trainer.devices": 2, "trainer.strategy": "ddp"})
     done = subprocess.run(
-        [*command, *two], env=environment, capture_output=True, text=True, timeout=600
-    )
+        [*command, "--trainer.devices", "2"],
+        env=environment, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
     assert done.returncode == 2, done.stderr[-2000:]
     assert "2 of 6 lines failed" in done.stderr and done.stderr.count("\n") == 1
     assert [row["line"] for row in rows("errors")] == [5, 6]

@@ -13,9 +13,10 @@ from tiny_rivals import tiny_rivals
 
 from lr_edit.backbones.folders import ROOT
 from lr_edit.backbones.judge import NOTHING, JudgeNetwork, save_judge
+from lr_edit.cli.main import main as infer
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.errors import UserError
-from lr_edit.evaluation import sheet
+from lr_edit.evaluation import benchmark, sheet
 from lr_edit.evaluation.benchmark import REFERENCES, evaluate, measured, run
 from lr_edit.evaluation.case_edits import SEVERAL
 from lr_edit.evaluation.cases import Case, sample_cases
@@ -218,6 +219,24 @@ def test_missing_files_and_unwritable_folders_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         evaluate(CONFIG, fake_models(), KnowingJudge([]), tmp_path / "file" / "out")
+
+
+def test_the_command_replaces_figures_only_when_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(benchmark, "run", lambda config, output: ran.append(output))
+    words = ["evaluate", "--config", "some.yaml", "--output"]
+    for name in ("new", "empty", "full"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "full").mkdir(exist_ok=True)
+        (tmp_path / "full" / "notes.txt").write_text("mine")
+        folder = str(tmp_path / name)
+        assert infer([*words, folder]) == (2 if name == "full" else 0)
+        assert infer([*words, folder, "--overwrite"]) == 0
+    assert [Path(one).name for one in ran] == ["new", "new", "empty", "empty", "full"]
+    assert "give --overwrite" in capsys.readouterr().err
+    assert infer([*words, str(tmp_path / "full" / "notes.txt")]) == 2
 
 
 def test_sheets_show_every_first_result() -> None:

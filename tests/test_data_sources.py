@@ -1,7 +1,7 @@
 """One contract for all sources of one's own pictures, and what each of them reads."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,10 @@ from PIL import Image
 from lr_edit.data.coco import CocoJson
 from lr_edit.data.folder import ImageFolder, JsonLines
 from lr_edit.data.nouns import noun_phrases, speaks_of_place, things
+from lr_edit.data.open_images import OpenImages
 from lr_edit.data.opened import rgb
+from lr_edit.data.phrasecut import PhraseCut
+from lr_edit.data.reading import check_columns
 from lr_edit.data.records import Nothing, PhraseSource, Unusable
 from lr_edit.errors import UserError
 from lr_edit.plurals import plural, singular
@@ -110,6 +113,81 @@ def test_mistakes_in_a_list_are_one_clear_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="neither instances nor captions"):
         CocoJson()
+
+
+def open_images(folder: Path) -> OpenImages:
+    return OpenImages(f"{folder}/a.csv", str(folder), str(folder), f"{folder}/classes.csv")
+
+
+@pytest.mark.parametrize(
+    ("files", "make", "parts"),
+    [
+        (
+            {"a.json": '[{"image_id": 1, "phrase": "", "Polygons": []}, {"image_id": 2, "a": 0}]'},
+            lambda folder: PhraseCut(f"{folder}/a.json", ""),
+            ("task 2 has no key 'phrase', 'Polygons'", "it has 'image_id', 'a'",
+             "expected 'image_id', 'phrase', 'Polygons'"),
+        ),
+        (
+            {"a.json": "{}"},
+            lambda folder: PhraseCut(f"{folder}/a.json", ""),
+            ("no list of tasks with image_id, phrase, Polygons", "refer_train.json"),
+        ),
+        (
+            {"a.json": '{"images": [], "licenses": []}'},
+            lambda folder: CocoJson(f"{folder}/a.json"),
+            ("is not COCO's JSON: it has no key 'annotations'", "it has 'images', 'licenses'",
+             "expected 'images', 'annotations'"),
+        ),
+        (
+            {"a.json": '{"images": [{"id": 1, "path": "a.png"}], "annotations": []}'},
+            lambda folder: CocoJson(f"{folder}/a.json"),
+            ("'images' has no key 'file_name'", "it has 'id', 'path'; expected 'id', 'file_name'"),
+        ),
+        (
+            {"a.json": '{"images": [], "annotations": [{"image_id": 1}, {"image": 1, "id": 2}]}'},
+            lambda folder: CocoJson(captions=f"{folder}/a.json"),
+            ("'annotations', entry 2 has no key 'image_id'", "it has 'image', 'id'; expected"),
+        ),
+        (
+            {"a.json": '{"images": [], "annotations": [], "categories": [{"id": 1}]}'},
+            lambda folder: CocoJson(f"{folder}/a.json"),
+            ("'categories', entry 1 has no key 'name'", "expected 'id', 'name'"),
+        ),
+        (
+            {"a.csv": "MaskPath,LabelName,BoxID\n"},
+            open_images,
+            ("a.csv has no column 'ImageID'", "it has 'MaskPath', 'LabelName', 'BoxID'",
+             "expected 'MaskPath', 'ImageID', 'LabelName'"),
+        ),
+        (
+            {"a.csv": "MaskPath,ImageID,LabelName\nm.png,i,/m/0\n", "classes.csv": "/m/0;Apple\n"},
+            lambda folder: open_images(folder).names,
+            ("no second column", "'/m/0;Apple'", "expected lines of LabelName,DisplayName"),
+        ),
+        (
+            {"metadata.jsonl": '{"file_name": "a.png", "text": "a dog"}'},
+            lambda folder: ImageFolder(str(folder)),
+            ("no column 'phrase'", "it has 'file_name', 'text'; expected 'file_name', 'phrase'"),
+        ),
+    ],
+)  # fmt: skip
+def test_missing_columns_are_told_with_the_found_and_the_expected(
+    files: dict[str, str], make: Callable[[Path], Sized], parts: tuple[str, ...],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError) as caught:
+        len(make(tmp_path))
+    told = str(caught.value)
+    assert all(part in told for part in parts), told
+    assert str(tmp_path) in told and told.isprintable()
+
+
+def test_of_many_columns_twenty_are_named() -> None:
+    with pytest.raises(UserError, match=r"has no column 'z': it has '0', .*'19', …; expected 'z'$"):
+        check_columns(["z"], map(str, range(300)), "a table")
 
 
 def test_a_record_that_is_broken_says_so_alone(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Fetching weights: files behind addresses, repositories of a hub, and infer.py fetch."""
 
+import io
 import os
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 import torch
 import weights
 from fetch_fakes import COMMIT, Web, serving
+from PIL import Image
 from safetensors.torch import load_file
 
 from lr_edit.backbones.folder_sources import ConvertedAdm, OwnFolder
@@ -306,6 +309,54 @@ def test_an_edit_names_what_is_missing_and_the_command(offline: None, tmp_path: 
     assert "\n" not in str(got.value)
 
 
+def test_all_that_an_edit_lacks_is_named_at_once(offline: None) -> None:
+    models = load_models("photo")
+    with pytest.raises(UserError, match=r"HF_HUB_OFFLINE is set") as got:
+        list(models.loading(["clip", "scorer", "diffusion"]))
+    told = str(got.value)
+    for part in ("clip: timm/", "599 MB", "scorer: laion/", "605 MB", "diffusion: ", "2.2 GB"):
+        assert part in told
+    assert "segformer" not in told and "sam2" not in told and "\n" not in told
+    assert told.endswith("about 3.4 GB in all: get it with python infer.py fetch --models photo")
+
+
+def test_what_is_here_is_loaded_and_not_named(
+    offline: None, repo: HubFiles, tmp_path: Path
+) -> None:
+    folder = weights.segformer(tmp_path / "segformer")
+    text = f"segmenter: {{class_path: {SEGFORMER}, init_args: {{name: {folder}}}}}\n"
+    text += "clip:\n  class_path: lr_edit.backbones.open_clip.OpenClipEncoder\n"
+    (tmp_path / "set.yaml").write_text(f"{text}  init_args: {{name: 'hf-hub:owner/name'}}\n")
+    loading = load_models(tmp_path / "set.yaml").loading(["segmenter", "clip"])
+    assert next(loading) == "segmenter"
+    with pytest.raises(UserError, match=r"what this needs and lacks is clip: owner/name") as got:
+        next(loading)
+    assert "segmenter" not in str(got.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "lacks"),
+    [
+        (["--replace", "a dog"], ["clip", "scorer", "segmenter", "perceptual", "diffusion"]),
+        (["--mask", "mask.png"], ["clip", "scorer", "perceptual", "diffusion"]),
+        (["--proposer", "grounded_sam", "--region-only", "--replace", "a"], ["grounded_sam"]),
+    ],
+)
+def test_infer_names_all_that_the_edit_lacks_and_one_command(
+    offline: None, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    words: list[str], lacks: list[str],
+) -> None:  # fmt: skip
+    Image.new("RGB", (64, 48)).save("photo.png")
+    Image.new("L", (64, 48), 255).save("mask.png")
+    given = ["--models", "photo", "--image", "photo.png", "--output", "out", "--device", "cpu"]
+    assert main([*given, "--with", "a cat", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and not (tmp_path / "out").exists()
+    named = {part for part in described_entries("photo") if re.search(rf"\b{part}: ", err)}
+    assert named == set(lacks) and re.search(r"about \d.* GB in all|about \d+ MB in all", err)
+    assert err.endswith("get it with python infer.py fetch --models photo\n")
+
+
 # The command
 
 
@@ -347,7 +398,28 @@ def test_without_a_network_there_is_one_line(
     assert out == "" and err.startswith("infer.py: missing weights") and err.count("\n") == 1
     assert main(["fetch", "--models", "photo", "--list"]) == 0
     out = capsys.readouterr().out
-    assert out.count("missing ") == 8 and "about 5.8 GB to fetch" in out
+    assert out.count("missing ") == 9 and "about 6.1 GB to fetch" in out
+    assert re.search(r"^missing dino +346 MB  facebook/dinov2-base at f9e44c814b ", out, re.M)
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal(
+    web: Web, file: UrlFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.folders["owner/name"] = weights.segformer(tmp_path / "segformer")
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    assert main(["fetch", "--models", listing(tmp_path)]) == 0
+    assert re.search(r"100%\|#+\| *3/3", shown.getvalue())
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    file.fetch()
+    assert re.search(r"a\.pth: 100%.*10\.2k/10\.2k", shown.getvalue())
 
 
 def test_ctrl_c_ends_it_in_one_line(

@@ -79,6 +79,21 @@ def test_outside_the_region_a_saved_edit_shows_what_the_file_showed(name, tmp_pa
         assert not np.array_equal(np.asarray(result), np.asarray(before))
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("1", ("black and white alone", "saved as L")),
+        ("P", ("a palette", "saved as RGB,")),
+        ("P+transparency", ("a palette", "saved as RGBA,")),
+        ("L", ()), ("LA", ()), ("RGB", ()), ("RGBA", ()), ("I;16", ()),
+    ],
+)  # fmt: skip
+def test_another_mode_is_told_and_nothing_else(name, parts, tmp_path):
+    notice = load_picture(written(SAMPLES[name][0], tmp_path / "in.png")).notice
+    assert bool(notice) == bool(parts) and "\n" not in notice
+    assert all(part in notice for part in (*parts, "in.png" if parts else ""))
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_working_copy_is_what_a_viewer_shows_on_white(name, tmp_path):
     image, _ = SAMPLES[name]
@@ -133,6 +148,7 @@ def test_a_transparent_color_key_becomes_alpha(mode, tmp_path):
     assert picture.original.mode == {"L": "LA", "RGB": "RGBA"}[mode]
     assert picture.original.getchannel("A").getextrema() == (0, 255)
     assert (picture.pixels == 1).all()
+    assert "one transparent colour" in picture.notice and "saved as" in picture.notice
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "gif", "tiff"])

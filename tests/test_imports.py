@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "lr_edit"
 SHARED = {
     "errors", "images", "photometry", "crop", "masks", "files", "plurals", "phrase",
-    "instruction", "sheet",
+    "instruction", "sheet", "output",
 }  # fmt: skip
 MAY_USE = {
     **{name: SHARED for name in SHARED},

@@ -8,21 +8,30 @@ import signal
 import subprocess
 import sys
 import warnings
+from inspect import signature
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from editor_fakes import picture
+from editor_fakes import GaussianDiffusion, picture
 from infer_calls import quick_edit, white
 from PIL import Image, ImageCms
 from rich.console import Console
 from tiny_models import tiny_models
 
-from lr_edit.cli.bars import Bars, quiet_libraries
+from lr_edit.cli.bars import Bars, in_turn, quiet_libraries
+from lr_edit.cli.edit import build_editor
 from lr_edit.cli.main import main
+from lr_edit.cli.options import DISTANCES
+from lr_edit.cli.settings import edit_settings
+from lr_edit.cli.trace import Trace, evenly_spaced
 from lr_edit.editors.editor import Progress
+from lr_edit.editors.guided import GuidedEditor
+from lr_edit.editors.inpainting import InpaintingEditor
 from lr_edit.images import to_pil
+from lr_edit.models import ModelSet
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,6 +59,16 @@ def call(tmp_path, photo, models, capsys):
         return status, *capsys.readouterr()
 
     return run
+
+
+def reported(output: Path) -> dict:
+    return json.loads((output / "report.json").read_text())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The content of every file, by its path."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 # What comes out
@@ -91,6 +110,44 @@ def test_growing_is_said_in_short(call, tmp_path):
         for grow in (0, 9)
     ]
     assert shares[0] < shares[1]
+
+
+def test_the_report_tells_the_options_that_were_used(call, tmp_path):
+    own = signature(GuidedEditor).parameters
+    assert call(grow=9, feather=7, **{"window.minimum": 30})[0] == 0
+    settings = reported(tmp_path / "out")["settings"]
+    window = settings["window"]
+    assert (window["grow"], window["margin"], window["feather"]) == (9, 9, 7)
+    assert window["minimum"] == 30 and (settings["grow"], settings["feather"]) == (9, 7)
+    assert settings["distance"] == own["distance"].default
+    assert settings["max_batch"] == own["max_batch"].default
+    assert call(overwrite=True, **{"window.margin": 9, "region-only": True, "proposer": "learned"})[0] == 0
+    assert reported(tmp_path / "out")["settings"]["window"]["margin"] == 9
+
+
+def test_clips_distance_can_be_chosen(call, tmp_path):
+    (tmp_path / "mine.yaml").write_text("distance: cosine\n")
+    ways = {"own": {}, "said": {"distance": "cosine"}, "file": {"config": tmp_path / "mine.yaml"}}
+    first = {}
+    for name, way in ways.items():
+        status, _, err = call(output=tmp_path / name, count=1, **way)
+        assert status == 0, err
+        assert reported(tmp_path / name)["settings"]["distance"] == way.get(
+            "distance", "cosine" if way else "spherical"
+        )
+        first[name] = (tmp_path / name / "edit.png").read_bytes()
+    assert first["said"] == first["file"] != first["own"]
+
+
+def test_a_pipeline_takes_options_of_guidance_without_using_them(tmp_path):
+    words = quick_edit(tmp_path, distance="cosine", **{"weights.clip": 5})
+    settings = edit_settings(words)
+    own = {"diffusion": GaussianDiffusion, "clip": object, "perceptual": object}
+    pipeline = build_editor(settings, ModelSet(own | {"inpainter": object}, "own"))
+    assert isinstance(pipeline, InpaintingEditor)
+    assert settings.given["distance"] == "cosine" and settings.given["weights"]["clip"] == 5
+    guided = build_editor(settings, ModelSet(own, "own"))
+    assert isinstance(guided, GuidedEditor) and guided.distance == "cosine"
 
 
 def test_an_edit_leaves_everything_that_is_known_about_it(call, tmp_path, photo):
@@ -191,6 +248,74 @@ def test_overwriting_replaces_results_and_nothing_else(call, tmp_path):
     assert not [p for p in output.iterdir() if p.name.startswith(".")]
 
 
+# The trace
+
+
+def test_a_trace_shows_the_steps_and_changes_nothing_else(call, tmp_path):
+    for name in ("plain", "traced"):
+        assert call(output=tmp_path / name, steps=10, trace=name == "traced" or None)[0] == 0
+    plain, traced = files(tmp_path / "plain"), files(tmp_path / "traced")
+    assert traced.keys() - plain.keys() == {"trace.png"} and plain.keys() <= traced.keys()
+    assert all(plain[name] == traced[name] for name in plain if name != "report.json")
+    report = reported(tmp_path / "traced")
+    assert "trace" not in reported(tmp_path / "plain")
+    steps = report["trace"]
+    assert [(one["thing"], one["step"]) for one in steps] == [(1, k) for k in range(1, 11)]
+    assert [one["t"] for one in steps] == sorted((one["t"] for one in steps), reverse=True)
+    for one in steps:
+        assert one["losses"].keys() == {"clip", "lpips", "l2"}
+        assert all(len(values) == 2 for values in one["losses"].values())
+    sheet = Image.open(tmp_path / "traced" / "trace.png")
+    assert sheet.width > 4 * 200 and sheet.height > 2 * 200
+    assert call(output=tmp_path / "traced", overwrite=True)[0] == 0
+    assert "trace.png" not in files(tmp_path / "traced")
+
+
+def test_a_trace_goes_on_through_batches_and_several_things():
+    """Two steps, two batches of candidates (2 and 1), two things: the order they are painted in."""
+    trace, heard = Trace(2), []
+    tell = in_turn(trace.on_step, heard.append)
+    seen = iter(range(1, 9))
+    for thing in (1, 2):
+        for first, count in ((0, 2), (2, 1)):
+            for t in (900, 400):
+                number = next(seen)
+                losses = {"l2": torch.full((count,), float(number))} if t == 900 else {}
+                image = torch.full((count, 3, 8, 8), thing / 2)
+                tell(Progress(number, 8, t, lambda image=image: image, losses, 0.0, first))
+    assert [one.step for one in heard] == list(range(1, 9))
+    assert trace.report() == [
+        {"thing": 1, "step": 1, "t": 900, "losses": {"l2": [1, 1, 3]}},
+        {"thing": 1, "step": 2, "t": 400, "losses": {}},
+        {"thing": 2, "step": 1, "t": 900, "losses": {"l2": [5, 5, 7]}},
+        {"thing": 2, "step": 2, "t": 400, "losses": {}},
+    ]
+    shades = [one.picture.getpixel((0, 0))[0] for one in trace.moments]
+    assert shades[0] == shades[1] < shades[2] == shades[3] == 255
+    assert min(trace.sheet().size) > 2 * 200  # a row for each thing
+
+
+def test_steps_to_show_are_evenly_spaced():
+    assert evenly_spaced(3, 8) == (1, 2, 3) and evenly_spaced(8, 8) == tuple(range(1, 9))
+    for count in (9, 25, 26, 1000):
+        chosen = evenly_spaced(count, 8)
+        gaps = {b - a for a, b in pairwise(chosen)}
+        assert len(chosen) == 8 and (chosen[0], chosen[-1]) == (1, count)
+        assert max(gaps) - min(gaps) <= 1
+
+
+def test_steps_that_are_not_shown_are_not_decoded():
+    trace, decoded = Trace(30), []
+    for step in range(1, 31):
+
+        def preview(step: int = step) -> torch.Tensor:
+            decoded.append(step)
+            return torch.zeros(1, 3, 8, 8)
+
+        trace.on_step(Progress(step, 30, 30 - step, preview, {}, 0.0))
+    assert tuple(decoded) == evenly_spaced(30, 8)
+
+
 # Interruption
 
 
@@ -213,6 +338,20 @@ def test_ctrl_c_while_sampling_leaves_nothing(call, tmp_path, monkeypatch, exist
     assert list(output.rglob("*")) == [] and output.exists() == existing
 
 
+def test_ctrl_c_over_earlier_results_leaves_them_as_they_were(call, tmp_path, monkeypatch):
+    assert call()[0] == 0
+    before = files(tmp_path / "out")
+
+    def interrupt(self, progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Bars, "on_step", interrupt)
+    status, out, err = call(steps=5, seed=9, overwrite=True, trace=True)
+    assert (status, out, err) == (130, "", "infer.py: interrupted\n")
+    assert files(tmp_path / "out") == before
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
 # The program itself
 
 
@@ -224,6 +363,9 @@ def test_help_is_quick_because_it_loads_no_torch():
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.endswith("0 False\n") and run.stderr == ""
     assert "--sampling.guidance_scale" in run.stdout and "--weights.lpips" in run.stdout
+    distance = signature(GuidedEditor).parameters["distance"].default
+    assert f"{distance} (if not given)" in " ".join(run.stdout.split())
+    assert set(DISTANCES) <= set(run.stdout.split())
 
 
 def test_infer_py_is_a_program():
@@ -234,10 +376,11 @@ def test_infer_py_is_a_program():
     assert run.stderr.startswith("infer.py: ") and run.stderr.count("\n") == 1
 
 
-def test_evaluate_hands_its_file_and_folder_on(monkeypatch, capsys):
+def test_evaluate_hands_its_file_and_folder_on(monkeypatch, capsys, tmp_path):
     from lr_edit.evaluation import benchmark
 
     calls = []
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(benchmark, "run", lambda *arguments: calls.append(arguments))
     assert main(["evaluate", "--config", "some.yaml", "--output", "there"]) == 0
     assert calls == [("some.yaml", "there")]

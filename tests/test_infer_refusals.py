@@ -11,6 +11,7 @@ from tiny_models import tiny_models
 from lr_edit.backbones.checks import write_card
 from lr_edit.cli.main import main
 from lr_edit.images import to_pil
+from lr_edit.tabletop.__main__ import main as tabletop
 
 UNLOADABLE = """
 segmenter: {class_path: lr_edit.backbones.segformer.SegformerSegmenter, init_args: {name: /none}}
@@ -146,6 +147,13 @@ def test_masks_and_proposers_that_contradict_each_other(refused, tmp_path, photo
         ({"weights.clip": "nan"}, "weights.clip"),
         ({"weights.lpips": "-1"}, "weights.lpips is -1.0"),
         ({"weights.l2": "inf"}, "weights.l2"),
+        ({"distance": "euclid"}, "--distance is 'euclid': give spherical or cosine"),
+        ({"trace": True, "region-only": True}, "--region-only paints nothing"),
+        ({"grow": 3, "region-only": True}, "--grow shapes what is painted"),
+        ({"feather": 0, "region-only": True}, "--feather shapes what is painted"),
+        ({"grow": -1}, "window.grow is -1"),
+        ({"feather": -2}, "window.feather is -2"),
+        ({"feather": "soft"}, "feather"),
         ({"sampling.solver": "magic"}, "sampling.solver"),
         ({"sampling.strength": "0"}, "sampling.strength"),
         ({"steps": 0}, "sampling.steps is 0"),
@@ -171,6 +179,42 @@ def test_a_folder_that_is_not_empty_stays_as_it_is(refused, tmp_path):
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     refused("is not empty")
     assert (tmp_path / "out" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("distance: euclid", "'euclid': give"), ("distance: [1]", "--distance")]
+)
+def test_a_wrong_distance_in_a_file(refused, tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    refused(message, config=tmp_path / "mine.yaml")
+
+
+def test_a_pipeline_has_no_trace(refused, tmp_path):
+    kind = "lr_edit.backbones.pipeline.PipelineInpainter"
+    text = f"inpainter: {{class_path: {kind}, init_args: {{name: /none}}}}\n"
+    (tmp_path / "pipeline.yaml").write_text(UNLOADABLE + text)
+    refused("leave --trace out", models=tmp_path / "pipeline.yaml", trace=True)
+
+
+@pytest.mark.parametrize("command", ["edit", "evaluate", "tabletop"])
+def test_every_program_refuses_a_folder_that_is_not_empty_in_the_same_words(
+    call, tmp_path, capsys, command
+):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "metrics.json").write_text("years of work")
+    if command == "edit":
+        status, out, err = call()
+    else:
+        words = ["--output", str(folder)]
+        evaluated = ["evaluate", "--config", "none.yaml", *words]
+        status = main(evaluated) if command == "evaluate" else tabletop(["--count", "1", *words])
+        out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    said = f"the output folder {str(folder)!r} is not empty: choose another, or give --overwrite\n"
+    assert err.partition(": ")[2] == said
+    assert [path.name for path in folder.rglob("*")] == ["metrics.json"]
+    assert (folder / "metrics.json").read_text() == "years of work"
 
 
 def test_a_folder_that_cannot_be_written_to(refused, tmp_path, photo):

@@ -13,8 +13,9 @@ from PIL import Image
 from tiny_models import tiny_models
 
 from lr_edit.backbones.latent_diffusion import StableDiffusion, read_schedule
-from lr_edit.backbones.pipeline import PipelineInpainter, cfg_name, pipeline_kind
+from lr_edit.backbones.pipeline import PipelineInpainter
 from lr_edit.backbones.pipeline_files import hub_patterns
+from lr_edit.backbones.pipeline_kinds import cfg_name, pipeline_kind
 from lr_edit.cli.main import main
 from lr_edit.cli.settings import edit_settings
 from lr_edit.editors.inpainting import InpaintingEditor

@@ -1,16 +1,27 @@
 """Sets of models by name or file."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 import weights
+import yaml
 from editor_fakes import LinearClip
+from torch import Tensor
 
+from lr_edit.backbones.base import Prediction
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.segformer import SegformerSegmenter
+from lr_edit.cli.options import GROUPS
+from lr_edit.cli.settings import edit_settings
+from lr_edit.editors.denoisers import Denoised, guided
+from lr_edit.editors.options import SamplingOptions
+from lr_edit.editors.schedulers import Solver, trailing_timesteps
 from lr_edit.errors import UserError
-from lr_edit.model_files import model_sets
+from lr_edit.model_files import FOLDER, described_entries, model_sets, suggested_options
 from lr_edit.models import ModelSet, load_models
+from lr_edit.proposers import FROM_MODELS
 
 CLIP = "lr_edit.backbones.open_clip.OpenClipEncoder"
 SEGFORMER = "lr_edit.backbones.segformer.SegformerSegmenter"
@@ -28,6 +39,69 @@ def test_every_shipped_set_is_valid() -> None:
         models = load_models(name)
         for part in ("clip", "segmenter", "perceptual", "diffusion"):
             assert models.has(part)
+
+
+@pytest.mark.parametrize("name", model_sets())
+def test_the_options_of_every_shipped_set_are_valid(name: str) -> None:
+    suggested = suggested_options(name)
+    for group, values in suggested.items():
+        assert asdict(GROUPS[group](**values)).items() >= values.items()
+    given = [
+        "--models",
+        name,
+        "--image",
+        "a.png",
+        "--output",
+        "out",
+        "--replace",
+        "a",
+        "--with",
+        "b",
+    ]
+    settings = edit_settings(given)
+    for group, values in suggested.items():
+        assert getattr(settings, group) == GROUPS[group](**values)
+    assert edit_settings([*given, "--steps", "3"]).sampling.steps == 3
+
+
+def test_photo_can_learn_regions_on_one_picture() -> None:
+    assert set(FROM_MODELS["per_image"].needs) <= set(described_entries("photo"))
+    dino = described_entries("photo")["dino"][1]
+    model = yaml.safe_load((FOLDER.parent / "region_photo.yaml").read_text())["model"]["init_args"]
+    recipe = model["features"]["init_args"]["dino"]["init_args"]
+    assert (dino["name"], dino["revision"]) == (recipe["name"], recipe["revision"])
+
+
+def test_photo_guides_as_the_papers_do() -> None:
+    """mean <- mean - Sigma g with Sigma = beta, but for a factor of 1.08; see its comments."""
+    options = SamplingOptions(**suggested_options("photo")["sampling"])
+    abar = (1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)).cumprod(0)  # ADM's
+    timesteps = trailing_timesteps(1000, options.steps, options.strength)
+    assert len(timesteps) == 75 and timesteps[0] == 749
+    solver, generator = Solver(options.solver, abar, timesteps), torch.Generator()
+    x, slope = torch.rand(2, 1, 3, 4, 4, generator=generator)
+
+    def plain(x_t: Tensor, t: int) -> Denoised:
+        eps = x_t * 0.0 + 0.1
+        prediction = Prediction((x_t - (1 - abar[t]) ** 0.5 * eps) / abar[t] ** 0.5, eps)
+        return Denoised(prediction, prediction)
+
+    def loss(x0: Tensor, seen: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        noisy = (x0 * signal + 0.1 * noise).float()  # x_t again, so that the slope is g
+        return (noisy * slope).flatten(1).sum(1), {}
+
+    for i, t in enumerate(timesteps):
+        signal, noise = abar[t] ** 0.5, (1 - abar[t]) ** 0.5
+        moved = guided(plain, loss, abar.tolist(), options)(x, t)
+        steps = [
+            solver.step(i, x, one, [generator.manual_seed(0)])
+            for one in (moved, replace(moved, guided=moved.plain))
+        ]
+        beta = 1 - solver.levels[i] / solver.levels[i + 1]
+        torch.testing.assert_close(
+            steps[0] - steps[1], -(beta / (1 - beta) ** 0.5) * slope, atol=1e-5, rtol=1e-3
+        )
+        assert 1 <= (1 - beta) ** -0.5 < 1.08
 
 
 def test_parts_are_loaded_when_asked_for_and_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import per_image_fakes
 import pytest
 import region_fakes
 import tiny_rivals
@@ -12,6 +13,8 @@ from torch import Tensor
 from lr_edit.backbones.base import ImageTextEncoder, Segmentation, Segmenter
 from lr_edit.crop import mask_box
 from lr_edit.errors import UserError
+from lr_edit.evaluation.region_phrases import REFERENCES, AskedPhrase, true_mask
+from lr_edit.proposers import FROM_MODELS
 from lr_edit.regions.boxes import LEAST, MOST, CentreBoxProposer, NothingProposer, RandomBoxProposer
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
 from lr_edit.regions.learned import LearnedProposer
@@ -65,17 +68,28 @@ def segformer_clip(**options: object) -> SegformerClipProposer:
 
 PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
     "mask": lambda: MaskProposer(box_mask(HEIGHT, WIDTH, 3, 4, 20, 21)),
+    "true_mask": lambda: true_mask(
+        AskedPhrase("attribute", "the red", things(), box_mask(HEIGHT, WIDTH, 4, 4, 14, 14))
+    ),
     "whole": WholeProposer,
-    "centre box": CentreBoxProposer,
-    "random box": RandomBoxProposer,
+    "centre_box": CentreBoxProposer,
+    "random_box": RandomBoxProposer,
     "learned": lambda: LearnedProposer(region_fakes.network(), region_fakes.features(), 0.0),
-    "segformer-clip": segformer_clip,
-    "segformer-clip, as published": lambda: segformer_clip(connected=False),
-    "segformer-clip, crops": lambda: segformer_clip(crop=True),
+    "segformer_clip": segformer_clip,
+    "segformer_clip, as published": lambda: segformer_clip(connected=False),
+    "segformer_clip, crops": lambda: segformer_clip(crop=True),
     "clipseg": lambda: tiny_rivals.proposers()["clipseg"],
-    "grounded sam": lambda: tiny_rivals.proposers()["grounded_sam"],
+    "grounded_sam": lambda: tiny_rivals.proposers()["grounded_sam"],
+    "per_image": lambda: per_image_fakes.proposer("boxes", iterations=2),
+    "per_image_masks": lambda: per_image_fakes.proposer("masks", iterations=2),
+    "learnable_regions_as_released": lambda: per_image_fakes.proposer("random"),
 }
-READERS = [name for name in PROPOSERS if name not in ("mask", "whole") and "box" not in name]
+BLIND = ("mask", "true_mask", "whole", "centre_box", "random_box")
+READERS = [name for name in PROPOSERS if name not in BLIND]
+
+
+def test_every_proposer_with_a_name_keeps_the_contract() -> None:
+    assert {*FROM_MODELS, *REFERENCES} - {"nothing"} <= set(PROPOSERS)
 
 
 @pytest.mark.parametrize("name", PROPOSERS)

@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,12 +25,23 @@ from lr_edit.evaluation.region_phrases import (
 )
 from lr_edit.evaluation.region_pictures import asks, says
 from lr_edit.evaluation.region_rows import change_rows, rows
-from lr_edit.evaluation.region_tables import COLUMNS, markdown, terminal_table
+from lr_edit.evaluation.region_tables import (
+    COLUMNS,
+    markdown,
+    split_miou,
+    split_table,
+    terminal_table,
+)
 from lr_edit.instruction import Reading
 from lr_edit.regions.fixed import WholeProposer
 from lr_edit.regions.region import Alternative, Region, RegionProposer
+from lr_edit.tabletop.splits import PARTS
 
 SIDE = 40
+KEYS = {
+    "proposer", "split", "n", "miou", "oiou", "p50", "boundary_f", "no_target_acc", "target_acc",
+    "ece", "ms_per_phrase", "ms_first_phrase",
+}  # fmt: skip
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
 
 
@@ -88,6 +100,7 @@ def test_a_run_writes_rows_a_table_and_sheets(
     metrics = run_regions(table(), cases, tmp_path, timed=3, header={"seed": 5})
     assert json.loads((tmp_path / "regions.json").read_text()) == metrics
     assert {"commit", "machine", "torch", "threads"} <= set(metrics) and metrics["seed"] == 5
+    assert all(set(row) == KEYS for row in metrics["rows"])
     found = {(row["proposer"], row["split"]): row for row in metrics["rows"]}
     assert len(found) == len(metrics["rows"]) == 6 * 4
     whole = found["colours", "all"]
@@ -109,7 +122,8 @@ def test_a_run_writes_rows_a_table_and_sheets(
 
     text = (tmp_path / "regions.md").read_text()
     assert "| true_mask" in text and "hard (3)" in text and "seed 5" in text
-    assert "random_box" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.count("random_box") == 2 and "mIoU by split" in printed and "hard" in printed
     names = {"regions.json", "regions.md", "reliability.png", "examples.png", "worst.png"}
     assert {path.name for path in tmp_path.iterdir()} == names
     for name in names - {"regions.json", "regions.md"}:
@@ -164,6 +178,7 @@ def test_a_region_may_tell_what_changes_along(
     metrics = run_regions(proposers, cases, tmp_path, timed=0, edits=edits)
     shares = {(r["proposer"], r["split"]): r["change_miou"] for r in metrics["rows"]}
     assert shares["knowing", "all"] == 1 and shares["knowing", "hard"] is None
+    assert all(set(row) == {*KEYS, "change_miou"} for row in metrics["rows"])
     assert "change mIoU" in (tmp_path / "regions.md").read_text()
     with pytest.raises(UserError, match="no edits"):
         change_rows(proposers, [])
@@ -270,3 +285,40 @@ def test_a_row_on_the_terminal_is_not_cut() -> None:
     text = console.export_text()
     assert "segformer_clip" in text and "218.5" in text and "987.5" in text
     assert text.count("0.125") == len(COLUMNS) - 2 and "…" not in text
+
+
+def by_split(**shares: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Rows of these proposers: mIoU of all phrases, then of every part."""
+    return [
+        dict.fromkeys(COLUMNS, 0.125) | {"proposer": name, "split": split, "n": 3, "miou": share}
+        for name, several in shares.items()
+        for split, share in zip(("all", *PARTS), several, strict=True)
+    ]
+
+
+def test_how_far_the_first_is_above_the_fixed_selection_is_told_in_every_part() -> None:
+    own, fixed = [0.75] * (1 + len(PARTS)), [0.5] * (1 + len(PARTS))
+    fixed[-1] = 0.875
+    made = by_split(learned=tuple(own), segformer_clip=tuple(fixed), random_box=tuple(fixed))
+    text = markdown(made, {})
+    (line,) = (line for line in text.splitlines() if line.startswith("| learned − segformer_clip"))
+    assert line.count("+0.250") == len(PARTS) and line.count("-0.125") == 1
+    assert "all (3)" in text
+    lines = split_miou(made, PARTS)
+    assert list(lines) == ["learned", "segformer_clip", "random_box", "learned − segformer_clip"]
+    assert lines["segformer_clip"][-1] == "0.875"
+    for few in (("random_box",), ("segformer_clip", "random_box")):  # nobody to compare
+        assert list(split_miou(by_split(**dict.fromkeys(few, tuple(fixed))), PARTS)) == list(few)
+
+
+def test_every_part_stands_on_a_terminal_of_80_characters() -> None:
+    shares = tuple(0.125 for _ in ("all", *PARTS))
+    names = ("learned", "segformer_clip", "learnable_regions_as_released")
+    made = by_split(**dict.fromkeys(names, shares))
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(terminal_table(made), split_table(made))
+    text = console.export_text()
+    assert text.count("0.125") == 3 * 8 + 3 * len(PARTS) and "…" not in text
+    assert text.count("+0.000") == len(PARTS)
+    assert all(name[:6] in text for name in PARTS if name not in ("grayscale", "edit_prompt"))
+    assert "gray" in text and "prompt" in text

@@ -125,3 +125,18 @@ def test_the_command_refuses_in_one_line(
         assert command.main(wrong) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_the_command_replaces_files_only_when_it_is_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--count", "1", "--size", "32", "--output", str(tmp_path)]
+    assert command.main(words) == 0  # an empty folder is as good as a new one
+    (tmp_path / "notes.txt").write_text("mine")
+    before = (tmp_path / "pictures" / "000.png").read_bytes()
+    assert command.main([*words, "--seed", "1"]) == 2
+    assert "give --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "pictures" / "000.png").read_bytes() == before
+    assert command.main([*words, "--seed", "1", "--overwrite"]) == 0
+    assert (tmp_path / "pictures" / "000.png").read_bytes() != before
+    assert (tmp_path / "notes.txt").read_text() == "mine"

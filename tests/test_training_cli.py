@@ -7,6 +7,7 @@ import pytest
 from lr_edit.errors import UserError
 from lr_edit.training.cli import run
 
+TARGET = "    target: 0.96"
 CONFIG = Path(__file__).parents[1] / "configs/region.yaml"
 
 
@@ -30,7 +31,15 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
         ("gradient_clip_val:", "gradient_clip_vall:", "gradient_clip_vall", "gradient_clip_val"),
         (".MaskObjective}", ".MaskObjectiv}", "masks.MaskObjectiv'", "masks.MaskObjective'"),
         ("objectives.masks.", "objectives.mask.", "mask.MaskObj", "masks.MaskObjective'"),
-        ("training.region.", "trainig.region.", "trainig.region", "help"),
+        ("training.region.", "trainig.region.", "trainig.region", "'lr_edit.training.region.Reg"),
+        ("lr_edit.training.region.", "lr_edt.training.region.", "lr_edt", "'lr_edit.training.reg"),
+        ("objectives.masks.", "objektives.mask.", "'lr_edit.training.objektives.m", ".masks.Mask"),
+        ("EarlyStopping", "EarlyStoping", "trainer.callbacks: there is no class", "'EarlyStopping'"),
+        ("loggers.CSVLogger", "loggers.CSVLoger", "CSVLoger'", "loggers.CSVLogger'"),
+        (TARGET, "    network: {widht: 16}", "init_args.network takes no 'widht'", "'width'"),
+        (TARGET, "    network: {zzz: 3}", "network takes no 'zzz'", "see --help"),
+        (TARGET, "    schedule: {warmupp: 3}", "takes no 'schedule.warmupp'", "'schedule.warmup'"),
+        (TARGET, "    comparison: {edit: 3}", "takes no 'comparison.edit'", "'comparison.edits'"),
         ("batch_size: 8", "batchsize: 8", "batchsize", "'batch_size'"),
         ("layers: [2, 4, 6]", "layer: [2, 4, 6]", "'layer'", "'layers'"),
         ("pairs: 4000", "pairs: many", "pairs", "many"),
@@ -42,6 +51,7 @@ def test_a_misspelt_name_in_yaml(
     with pytest.raises(UserError) as caught:
         run(changed(tmp_path, old, new))
     line = str(caught.value)
+    assert caught.value.status == 2
     assert "\n" not in line and named in line and closest in line, line
 
 

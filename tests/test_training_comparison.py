@@ -1,19 +1,26 @@
 """train.py test: the region network beside its rivals, on the same phrases, in files."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import region_fakes
+import torch
 from tiny_models import tiny_models
 
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.errors import UserError
+from lr_edit.regions.learned import LearnedProposer
 from lr_edit.regions.network import RegionNetwork
+from lr_edit.regions.per_image import PerImageOptions
 from lr_edit.training.cli import run
-from lr_edit.training.comparison import Comparison, rivals
+from lr_edit.training.comparison import Comparison, compare, rivals
 
 CONFIG = Path(__file__).parents[1] / "configs/region.yaml"
+ON_THE_PICTURE = ("per_image", "per_image_masks", "learnable_regions_as_released")
 
 
 def test_test_compares_the_shipped_network_with_its_rivals(
@@ -57,3 +64,40 @@ def test_rivals_that_need_no_models_load_none() -> None:
     assert set(rivals(("random_box", "true_mask"), "no such set", "cpu")) == {
         "random_box", "true_mask",
     }  # fmt: skip
+
+
+def test_rivals_may_learn_on_the_pictures_of_a_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning tests without gradients; those that learn on each picture need theirs."""
+    monkeypatch.chdir(tmp_path)
+    few = partial(PerImageOptions, anchors=2, iterations=1)
+    monkeypatch.setattr("lr_edit.proposers.PerImageOptions", few)
+    comparison = Comparison(
+        phrases=1, parts=("attribute",), edits=1, rivals=(*ON_THE_PICTURE, "whole"),
+        models=str(tiny_models(tmp_path / "tiny")), output="compared", size=32,
+    )  # fmt: skip
+    learned = LearnedProposer(region_fakes.network(), region_fakes.features(), 0.0)
+    with torch.inference_mode():
+        rows = compare(comparison, learned, "cpu")["rows"]
+    assert {row["proposer"] for row in rows} == {"learned", *ON_THE_PICTURE, "whole"}
+    assert all(row["n"] == 1 and 0 <= row["miou"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("name", ON_THE_PICTURE)
+def test_rivals_that_need_dino_say_so_before_anything_is_loaded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded models have none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lr_edit.models._made", lambda *_: pytest.fail("something was loaded"))
+    said = rf"^the rival '{name}' needs dino, which the model set 'tabletop' has not: leave it out"
+    with pytest.raises(UserError, match=said) as told:
+        compare(Comparison(rivals=("segformer_clip", name)), None, "cpu")  # type: ignore[arg-type]
+    assert "\n" not in str(told.value)
+    assert not list(tmp_path.iterdir())  # nor was any scene rendered
+
+
+def test_unknown_rivals_are_told() -> None:
+    with pytest.raises(UserError, match=r"unknown rival 'clip'.*per_image, .*whole"):
+        rivals(("clip",), "no such set", "cpu")

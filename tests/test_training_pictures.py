@@ -40,10 +40,11 @@ def test_masks_and_curves_are_drawn_after_every_validation(
     run(["validate", *SMALL, "--ckpt_path", checkpoint])
     run(["predict", *SMALL, "--ckpt_path", checkpoint])
     predictions = tmp_path / "runs/region/predictions"
-    lines = [json.loads(line) for line in (predictions / "masks_0.jsonl").open()]
+    lines = [json.loads(line) for line in (predictions / "masks.jsonl").open()]
     assert len(lines) == 4 * 8 and all(line["phrase"] for line in lines)
     assert all(0 <= line["presence"] <= 1 for line in lines)
-    assert {line["file"] for line in lines} == {p.name for p in predictions.glob("*.png")}
+    pngs = (path.relative_to(predictions).as_posix() for path in predictions.glob("*/*.png"))
+    assert [line["file"] for line in lines] == sorted(pngs)
     assert Image.open(predictions / lines[0]["file"]).size == (64, 64)
     with pytest.raises(UserError, match=r"trained on .* layers 2,4,6 .*given .* layers 6 "):
         other = "--model.init_args.features.init_args.clip.init_args.layers=[6]"

@@ -27,6 +27,7 @@ def stable_diffusion(folder: Path, channels: int = 9, prediction: str = "epsilon
         feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
     as_published(folder / "tokenizer", folder / "text_encoder")
+    first_names(folder / "vae")
     return folder
 
 
@@ -49,6 +50,9 @@ def stable_diffusion_xl(folder: Path) -> Path:
         add_watermarker=False,
     ).save_pretrained(folder)  # fmt: skip
     as_published(folder / "tokenizer", folder / "text_encoder")
+    as_published(folder / "tokenizer_2", folder / "text_encoder_2")
+    facts = folder / "tokenizer_2" / "tokenizer_config.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"pad_token": "!"}))
     return folder
 
 
@@ -150,7 +154,7 @@ def text_config(vocabulary: int, width: int) -> Any:
 
 def as_published(tokenizer: Path, text_encoder: Path) -> None:
     """Rewrites what the libraries save otherwise today than the published repositories hold it:
-    a vocabulary and its merges, and names of tensors under text_model."""
+    a vocabulary and its merges, and names of tensors under text_model, positions among them."""
     from safetensors.torch import load_file, save_file
 
     model = json.loads((tokenizer / "tokenizer.json").read_text())["model"]
@@ -159,5 +163,22 @@ def as_published(tokenizer: Path, text_encoder: Path) -> None:
     merges = [" ".join(pair) for pair in model["merges"]]
     (tokenizer / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
     path = text_encoder / "model.safetensors"
-    state = {f"text_model.{name}": tensor for name, tensor in load_file(path).items()}
+    state = {
+        name if name.startswith("text_") else f"text_model.{name}": tensor
+        for name, tensor in load_file(path).items()
+    }
+    length = len(state["text_model.embeddings.position_embedding.weight"])
+    state["text_model.embeddings.position_ids"] = torch.arange(length)[None]
+    save_file(state, path, metadata={"format": "pt"})
+
+
+def first_names(vae: Path) -> None:
+    """Gives an autoencoder's attention the names that Stable Diffusion 1 was published with."""
+    from safetensors.torch import load_file, save_file
+
+    path = vae / "diffusion_pytorch_model.safetensors"
+    names = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
+    state = load_file(path)
+    for now, then in names.items():
+        state = {name.replace(now, then): tensor for name, tensor in state.items()}
     save_file(state, path, metadata={"format": "pt"})

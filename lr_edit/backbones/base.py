@@ -12,7 +12,17 @@ import torch
 from torch import Tensor
 
 
-class ImageTextEncoder(ABC):
+class Reader:
+    """A network that reads phrases."""
+
+    def check_length(self, phrase: str) -> None:
+        """Raises UserError for a phrase of which the network would not read the end.
+
+        Without a tokenizer that knows its limit, any length passes.
+        """
+
+
+class ImageTextEncoder(Reader, ABC):
     """Images and phrases in one space, as CLIP (Radford et al., 2021) has it."""
 
     @abstractmethod
@@ -57,7 +67,7 @@ class DenseEncoder(ABC):
         """
 
 
-class TokenEncoder(ABC):
+class TokenEncoder(Reader, ABC):
     """A frozen text transformer seen token by token."""
 
     @abstractmethod
@@ -106,7 +116,7 @@ class Prediction:
     eps: Tensor
 
 
-class Diffusion(ABC):
+class Diffusion(Reader, ABC):
     """A pixel diffusion model for square pictures of side `size` and its noise schedule."""
 
     @property

@@ -25,6 +25,7 @@ from lr_edit.backbones.devices import (
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
+from lr_edit.instruction import check_length
 
 FILES = ("*.json", "*.txt", "*.safetensors")
 """What is fetched from the hub."""
@@ -35,15 +36,20 @@ class UNetDiffusion(Diffusion):
 
     folder: a path, or owner/name on the hub. dtype: of the network's arithmetic, "float32",
     "bfloat16" or "float16"; what goes in and comes out is float32. checkpointing: see
-    `checkpointed`, for large networks on small machines.
+    `checkpointed`, for large networks on small machines. revision: on the hub, None for the newest.
 
     Raises UserError for missing or damaged weights.
     """
 
     def __init__(
-        self, folder: str, device: str = "cpu", dtype: str = "float32", checkpointing: bool = False
+        self,
+        folder: str,
+        device: str = "cpu",
+        dtype: str = "float32",
+        checkpointing: bool = False,
+        revision: str | None = None,
     ) -> None:
-        path = located(folder, FILES)
+        path = located(folder, FILES, revision)
         with loading(path):
             self._scheduler = _scheduler(path)
             network, self._tokenizer = _network(path)
@@ -75,6 +81,11 @@ class UNetDiffusion(Diffusion):
 
         ids = token_ids(self._tokenizer, prompts, self._network.context_length)
         return self._network.encode_tokens(ids.to(self._device)).float()
+
+    def check_length(self, phrase: str) -> None:
+        if self._tokenizer is not None:
+            count = len(self._tokenizer(phrase, verbose=False).input_ids)
+            check_length(count, self._network.context_length, phrase, "the diffusion model")
 
     def predict(
         self, x_t: Tensor, t: Tensor, condition: Tensor, source: Tensor, mask: Tensor

@@ -118,6 +118,6 @@ def load_network(folder: str | Path) -> TextConditionedUNet:
     if not facts_path.is_file():
         raise UserError(f"{folder}: found no lr_edit.json, expected a diffusion folder")
     facts = json.loads(facts_path.read_text())
-    unet = from_folder(UNet2DConditionModel, folder / "unet", use_safetensors=True)
-    text_encoder = from_folder(CLIPTextModel, folder / "text_encoder", use_safetensors=True)
+    unet = from_folder(UNet2DConditionModel, folder / "unet")
+    text_encoder = from_folder(CLIPTextModel, folder / "text_encoder")
     return TextConditionedUNet(unet, text_encoder, facts["size"], facts["unshuffle"]).eval()

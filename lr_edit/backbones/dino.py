@@ -113,7 +113,9 @@ def load_dino(folder: str | Path) -> Any:
     """
     from transformers import AutoConfig, AutoModel, ViTModel
 
-    kind = AutoConfig.from_pretrained(str(folder), local_files_only=True).model_type
+    # A folder may bring code of its own: it is not run, nor is anybody asked whether to.
+    options = {"local_files_only": True, "trust_remote_code": False}
+    kind = AutoConfig.from_pretrained(str(folder), **options).model_type
     if kind not in TYPES:
         raise UserError(f"{str(folder)!r} is a {kind}: expected a DINO, one of {', '.join(TYPES)}")
     if kind == "vit":  # Its pooler is no part of DINO's checkpoints.

@@ -3,12 +3,14 @@
 It knows neither networks nor model sets.
 """
 
+import json
 import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 from lr_edit.backbones.checks import verify
 from lr_edit.backbones.hub_files import HubFiles
@@ -17,6 +19,12 @@ from lr_edit.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 """The repository: what relative paths of weights are relative to."""
 
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""How files end that can hold code, which reading them would run."""
+CONVERT = (
+    "such a file can hold code: convert it to safetensors where you trust it "
+    "(safetensors.torch.save_file), or take weights that are published so"
+)
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -59,6 +67,24 @@ def located(
     return HubFiles(str(name), tuple(patterns or ()), revision or "main").fetch()
 
 
+def refuse_pickled(folder: str | Path) -> None:
+    """Raises UserError for a folder whose weights are pickled; beside safetensors such files pass.
+
+    An index of safetensors that lists pickled files is refused too.
+    """
+    folder = Path(folder)
+    names = {path.name for path in folder.glob("*")}
+    if any(name.endswith(".safetensors") for name in names):
+        indices = [json.loads(p.read_text()) for p in folder.glob("*.safetensors.index*.json")]
+        names = {str(name) for index in indices for name in index["weight_map"].values()}
+    found = sorted(name for name in names if name.endswith(PICKLED))
+    if found:
+        raise UserError(
+            f"damaged weights: {str(folder)!r} has {', '.join(found[:3])} where safetensors are "
+            f"expected; {CONVERT}"
+        )
+
+
 @contextmanager
 def loading(
     name: str | Path,
@@ -72,7 +98,9 @@ def loading(
         yield
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UnpicklingError
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{fault}: {str(name)!r} cannot be loaded ({reason}); {remedy}") from error
 

@@ -5,7 +5,7 @@ That library goes on with downloads that were interrupted. Nothing here knows wh
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -18,6 +18,20 @@ from lr_edit.errors import UserError
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGITS = 10  # of a commit, that a person is shown
 _SECONDS = 20.0
+
+
+class FilesLacking(UserError):
+    """A repository could be had, but not all that was asked of it is in it.
+
+    names: the files or patterns that it lacks, each for a person.
+    """
+
+    def __init__(self, repo: str, revision: str, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"missing weights: {repo!r} has no {', '.join(names)} at {revision!r}; choose another "
+            "model, or give a folder"
+        )
 
 
 @dataclass(frozen=True)
@@ -79,10 +93,7 @@ class HubFiles(Source):
             ) from error
         lacking = self.lacking(folder)
         if lacking:
-            raise UserError(
-                f"missing weights: {self.repo!r} has no {', '.join(lacking)} at {self.revision!r}; "
-                "choose another model, or give a folder"
-            )
+            raise FilesLacking(self.repo, self.revision, lacking)
         return folder
 
     def within(self, folder: Path) -> "HubFiles":

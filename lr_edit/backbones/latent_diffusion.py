@@ -107,6 +107,9 @@ class StableDiffusion(LatentDiffusion):
     def embed(self, prompts: Sequence[str]) -> Tensor:
         return self._prompts(prompts)
 
+    def check_length(self, phrase: str) -> None:
+        self._prompts.check_length(phrase)
+
     def predict(
         self, x_t: Tensor, t: Tensor, condition: Tensor, source: Tensor, mask: Tensor
     ) -> Prediction:

@@ -53,7 +53,11 @@ NO_SAVINGS = MemoryOptions()
 
 @contextmanager
 def enough_memory(remedy: str) -> Iterator[None]:
-    """A device that runs out of memory inside becomes one line that ends in the remedy."""
+    """A device that runs out of memory inside becomes one line that ends in the remedy.
+
+    The innermost one that is around speaks: it knows best what was at work. It can also decorate a
+    function. Raises UserError.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -1,7 +1,7 @@
 """CLIP through OpenCLIP: any of its models, or a `local-dir:` folder; it knows nothing of prompts.
 
-A local folder has open_clip_config.json (model_cfg, preprocess_cfg), open_clip_model.safetensors
-and, where the text_cfg has an hf_tokenizer_name, the tokenizer's files.
+A folder has open_clip_config.json (model_cfg, preprocess_cfg), open_clip_model.safetensors or
+model.safetensors, and, where the text_cfg has an hf_tokenizer_name, the tokenizer's files.
 """
 
 import re
@@ -15,27 +15,25 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, freeze
 from lr_edit.backbones.devices import device_named
-from lr_edit.backbones.folders import loading, located
+from lr_edit.backbones.folders import CONVERT, loading, located
 from lr_edit.backbones.hub_files import HubFiles
+from lr_edit.backbones.open_clip_folder import HUB, LOCAL, WEIGHTS, hub_source, load_folder
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.backbones.sources import Source
 from lr_edit.backbones.url_files import UrlFile, torch_checkpoints
 from lr_edit.errors import UserError
-
-LOCAL, HUB = "local-dir:", "hf-hub:"
-FILES = ("open_clip_config.json", "*.json", "*.txt", "open_clip_model.safetensors")
-"""What is fetched of a hf-hub: model."""
-_WEIGHTS = "open_clip_model.safetensors"
+from lr_edit.instruction import check_length
 
 
 class OpenClipEncoder(ImageTextEncoder):
     """An OpenCLIP model.
 
     name: "local-dir:FOLDER", "hf-hub:OWNER/NAME", or an OpenCLIP architecture such as "ViT-B-16";
-    only the last needs `pretrained`, the tag of its weights such as "openai". revision: of the
-    repository on the hub that a tag stands for, None for the newest.
+    only the last needs `pretrained`, the tag of its weights such as "openai", or a file of
+    safetensors. revision: of the repository on the hub, which a tag stands for too; None for the
+    newest.
 
-    Raises UserError for unknown names and for missing or damaged weights.
+    Raises UserError for unknown names, and for missing, damaged or pickled weights.
     """
 
     def __init__(
@@ -44,6 +42,7 @@ class OpenClipEncoder(ImageTextEncoder):
         self._device = device_named(device)
         model, self._tokenizer = _load(name, pretrained, revision)
         self._model: Any = freeze(model.to(self._device))
+        self._context = int(self._tokenizer.context_length)
         facts = model.visual.preprocess_cfg
         self._mean, self._std = (
             torch.tensor(facts[key], device=self._device).view(1, 3, 1, 1)
@@ -75,6 +74,9 @@ class OpenClipEncoder(ImageTextEncoder):
         """Ids int64 [B, context length], padded, longer phrases cut."""
         return self._tokenizer(list(phrases)).to(self._device)
 
+    def check_length(self, phrase: str) -> None:
+        check_length(token_count(self._tokenizer, phrase), self._context, phrase, "CLIP")
+
     @property
     def network(self) -> Any:
         """OpenCLIP's own model, frozen."""
@@ -83,6 +85,16 @@ class OpenClipEncoder(ImageTextEncoder):
     @property
     def logit_scale(self) -> float:
         return float(self._model.logit_scale.exp())
+
+
+def token_count(tokenizer: Any, phrase: str) -> int:
+    """How many tokens an OpenCLIP tokenizer makes of a phrase, nothing cut, start and end included.
+
+    Those of transformers add the two themselves.
+    """
+    if not hasattr(tokenizer, "tokenizer"):
+        return len(tokenizer.encode(phrase)) + 2
+    return len(tokenizer.tokenizer(phrase, verbose=False).input_ids)
 
 
 def tag_source(name: str, tag: str, revision: str | None = None) -> Source | None:
@@ -107,33 +119,41 @@ def tag_source(name: str, tag: str, revision: str | None = None) -> Source | Non
 
 def _safe(file: str) -> str:
     """The safetensors that a repository has in place of a pickled file; "" is OpenCLIP's usual."""
-    return f"{Path(file).stem}.safetensors" if file else _WEIGHTS
+    return f"{Path(file).stem}.safetensors" if file else WEIGHTS[0]
 
 
 def _load(name: str, pretrained: str, revision: str | None) -> tuple[Any, Any]:
     """The model and its tokenizer."""
+    if name.startswith(LOCAL):
+        return load_folder(located(name.removeprefix(LOCAL)))
+    if name.startswith(HUB):
+        folder = hub_source(name.removeprefix(HUB), revision).fetch()
+        return load_folder(folder, f"remove {folder} and fetch it again")
+    if not pretrained:
+        raise UserError(
+            f"CLIP model {name!r} has no weights: give `pretrained`, such as openai, "
+            f"or the name as {LOCAL}FOLDER"
+        )
+    return _load_tag(name, pretrained, revision)
+
+
+def _load_tag(name: str, pretrained: str, revision: str | None) -> tuple[Any, Any]:
+    """An architecture of OpenCLIP with the weights of a tag, or of a file of safetensors."""
     import open_clip
 
     options: dict[str, Any] = {}
     fault, remedy = "missing weights", "check the names and the network, or use local-dir:"
-    if name.startswith(LOCAL):
-        name = f"{LOCAL}{located(name.removeprefix(LOCAL))}"
-        fault, remedy = "damaged weights", "reinstall or run make weights"
-    elif not name.startswith(HUB):
-        if not pretrained:
-            raise UserError(
-                f"CLIP model {name!r} has no weights: give `pretrained`, such as openai, "
-                f"or the name as {LOCAL}FOLDER"
-            )
-        source = tag_source(name, pretrained, revision)
-        if source is not None:
-            options = _tag_options(open_clip.get_pretrained_cfg(name, pretrained))
-            place = source.fetch()
-            pretrained = str(place / source.files if place.is_dir() else place)
-            fault, remedy = "damaged weights", f"remove {pretrained} and fetch it again"
+    source = tag_source(name, pretrained, revision)
+    if source is not None:
+        options = _tag_options(open_clip.get_pretrained_cfg(name, pretrained))
+        place = source.fetch()
+        pretrained = str(place / source.files if place.is_dir() else place)
+        fault, remedy = "damaged weights", f"remove {pretrained} and fetch it again"
+    elif Path(pretrained).is_file() and not pretrained.endswith(".safetensors"):
+        raise UserError(f"damaged weights: {pretrained!r} is no safetensors file; {CONVERT}")
     with loading(name, fault, remedy), quiet():
         model = open_clip.create_model(
-            name, pretrained=pretrained or None, require_pretrained=True, **options
+            name, pretrained=pretrained, require_pretrained=True, **options
         )
         return model, open_clip.get_tokenizer(name)
 

@@ -97,6 +97,9 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
         real = torch.arange(longest, device=ids.device) <= ends[:, None]
         return network.ln_final(states)[:, :longest].float(), real
 
+    def check_length(self, phrase: str) -> None:
+        self._encoder.check_length(phrase)
+
     @property
     def token_channels(self) -> int:
         return self._encoder.network.transformer.width

@@ -6,10 +6,10 @@ It knows each only by what its `__call__` takes; nothing here knows windows or c
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lr_edit.backbones.devices import device_named
@@ -17,7 +17,8 @@ from lr_edit.backbones.folders import loading
 from lr_edit.backbones.half import network_dtype
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.memory import NO_SAVINGS, MemoryOptions, enough_memory
-from lr_edit.backbones.pipeline_files import pipeline_folder, pipeline_index
+from lr_edit.backbones.pipeline_files import networks, pipeline_folder
+from lr_edit.backbones.pipeline_kinds import cfg_name, pipeline_kind
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.errors import UserError
 from lr_edit.images import from_unit, mask_to_pil, to_pil
@@ -29,8 +30,9 @@ class PipelineInpainter(Inpainter):
     """A pipeline that takes a mask, or one that `AutoPipelineForInpainting` knows how to turn so.
 
     name, revision, variant, dtype: as in `StableDiffusion`. size: the side in pixels it is given;
-    None for a UNet's own, otherwise 1024. pipeline: see `pipeline_kind`. memory: batch and
-    checkpointing have no effect here.
+    None for a UNet's own, otherwise 1024; what some paint at a size of their own, as
+    Qwen-Image-Edit's about a megapixel, is brought to it. pipeline: see `pipeline_kind`. memory:
+    batch and checkpointing have no effect here.
 
     Raises UserError for missing or damaged weights, a pipeline that cannot inpaint, and offloading
     without accelerate.
@@ -51,9 +53,10 @@ class PipelineInpainter(Inpainter):
         folder = pipeline_folder(name, revision, variant)
         kind = pipeline_kind(folder, pipeline)
         with loading(folder, "no pipeline for inpainting", "give whole weights of one"), _silence():
+            number = network_dtype(dtype, where)
             loaded = kind.from_pretrained(
-                str(folder), torch_dtype=network_dtype(dtype, where), variant=variant,
-                use_safetensors=True, local_files_only=True,
+                str(folder), torch_dtype=number, variant=variant, use_safetensors=True,
+                local_files_only=True, **networks(folder, number, variant),
             )  # fmt: skip
         loaded.set_progress_bar_config(disable=True)
         with enough_memory(self.remedy):
@@ -108,38 +111,7 @@ class PipelineInpainter(Inpainter):
             raise UserError(
                 "the pipeline's safety checker refused what it painted: try another seed or prompt"
             )
-        return from_unit(output.images.float().clamp(0, 1)).to(picture.device)
-
-
-def pipeline_kind(folder: Path, name: str | None = None) -> Any:
-    """What loads the pipeline of a folder so that it inpaints.
-
-    name: a class of diffusers; None for the folder's own where that takes a mask, and otherwise for
-    AutoPipelineForInpainting, which looks for its relative. UserError for an unknown name.
-    """
-    import diffusers
-
-    kind = getattr(diffusers, name or str(pipeline_index(folder).get("_class_name")), None)
-    if kind is not None and "mask_image" in signature(kind.__call__).parameters:
-        return kind
-    if name is not None:
-        raise UserError(
-            f"pipeline is {name!r}: give a pipeline of diffusers that takes a mask, such as "
-            "FluxFillPipeline, or leave it out"
-        )
-    return diffusers.AutoPipelineForInpainting
-
-
-def cfg_name(takes: Any) -> str:
-    """How a pipeline calls the scale of its guidance.
-
-    true_cfg_scale where guidance_scale is missing or defaults to None, as for Qwen's models:
-    those were not distilled to read the scale as an input.
-    """
-    plain = takes.get("guidance_scale")
-    if "true_cfg_scale" in takes and (plain is None or plain.default is None):
-        return "true_cfg_scale"
-    return "guidance_scale"
+        return from_unit(_sized(output.images.float(), self._size).clamp(0, 1)).to(picture.device)
 
 
 @contextmanager
@@ -175,6 +147,13 @@ def _placed(pipeline: Any, device: torch.device, memory: MemoryOptions) -> Any:
         ) from error
     pipeline.enable_model_cpu_offload(device=device)
     return pipeline
+
+
+def _sized(images: Tensor, side: int) -> Tensor:
+    """Images [B, 3, H, W] at that side, by an antialiased bicubic filter; may leave their range."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
 
 
 def _own_size(pipeline: Any) -> int:

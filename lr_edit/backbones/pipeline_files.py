@@ -5,10 +5,12 @@ It knows which file is which, and nothing of what the networks do.
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from lr_edit.backbones.checks import verify
 from lr_edit.backbones.folders import local_folder, located
@@ -81,4 +83,22 @@ def component(
 
     kind: its class. A folder that holds only other variants is a UserError like a damaged one.
     """
-    return from_folder(kind, folder, dtype, use_safetensors=True, variant=variant)
+    return from_folder(kind, folder, dtype, variant=variant)
+
+
+def networks(folder: Path, dtype: torch.dtype, variant: str | None = None) -> dict[str, Any]:
+    """The networks that a pipeline's index names, by their parts, each as by `component`.
+
+    Pipelines that load them by themselves leave random values where tensors are missing. A part
+    that has no files of the variant is taken without.
+    """
+    found = {}
+    for part, said in pipeline_index(folder).items():
+        if not (isinstance(said, list) and said[0] in ("diffusers", "transformers")):
+            continue
+        kind = getattr(import_module(said[0]), str(said[1]), None)
+        if isinstance(kind, type) and issubclass(kind, nn.Module):
+            place = folder / part
+            there = variant if any(place.glob(f"*.{variant}.*")) else None
+            found[part] = component(kind, place, dtype, there)
+    return found

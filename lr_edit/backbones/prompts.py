@@ -15,6 +15,7 @@ from lr_edit.backbones.base import freeze
 from lr_edit.backbones.memory import NO_SAVINGS, MemoryOptions, awake
 from lr_edit.backbones.pipeline_files import component, pipeline_index
 from lr_edit.backbones.tokenizer import token_ids
+from lr_edit.instruction import check_length
 
 
 class PromptEncoder:
@@ -55,6 +56,13 @@ class PromptEncoder:
         if not self._rests:
             for encoder in self._encoders:
                 encoder.to(self._device)
+
+    def check_length(self, phrase: str) -> None:
+        """Raises UserError for a phrase of which an encoder would not read the end."""
+        for encoder, tokenizer in zip(self._encoders, self._tokenizers, strict=True):
+            count = len(tokenizer(phrase, verbose=False).input_ids)
+            most = encoder.config.max_position_embeddings
+            check_length(count, most, phrase, "the diffusion model")
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> Tensor:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as RichProgress
 
 if TYPE_CHECKING:  # it loads torch
-    from lr_edit.editors.editor import Progress
+    from lr_edit.editors.editor import OnStep, Progress
 
 
 class Bars:
@@ -75,6 +75,16 @@ class Bars:
             self._rich.update(self._task, total=total, completed=total)
             self._rich.stop_task(self._task)
             self._task = None
+
+
+def in_turn(*listeners: "OnStep") -> "OnStep":
+    """What tells every listener of each step, in that order."""
+
+    def tell(progress: "Progress") -> None:
+        for listener in listeners:
+            listener(progress)
+
+    return tell
 
 
 @contextmanager

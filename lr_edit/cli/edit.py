@@ -1,18 +1,20 @@
 """infer.py edit: one picture, edited, and all that is known about it in a folder."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_edit.cli.output import output_folder
 from lr_edit.cli.settings import EditSettings, edit_settings
+from lr_edit.output import output_folder
 
 if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do not wait for it
     from torch import Tensor
 
     from lr_edit.cli.bars import Bars
+    from lr_edit.cli.trace import Trace
     from lr_edit.edit import EditResult
     from lr_edit.editors.editor import Editor
     from lr_edit.images import Picture
@@ -21,7 +23,7 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.regions.region import Region, RegionProposer
 
 _STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
-_STALE = "candidates/[0-9][0-9]*_score*.png"
+_STALE = ("candidates/[0-9][0-9]*_score*.png", "trace.png")
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,12 @@ def run(arguments: Sequence[str]) -> None:
         if settings.region_only:
             told = write_region(folder, request, locate(request, bars))
         else:
-            result = edit(request, bars, seconds)
+            trace = new_trace(settings)
+            result = edit(request, bars, seconds, trace)
             bars.stage("writing")
-            told = write_results(folder, request, result, seconds)
+            told = write_results(folder, request, result, seconds, trace)
+    if request.picture.notice and not settings.region_only:
+        print(f"infer.py: {request.picture.notice}", file=sys.stderr)
     print(f"{told}\n{Path(settings.output) / 'sheet.png'} shows them side by side")
 
 
@@ -80,8 +85,21 @@ def read_request(settings: EditSettings) -> Request:
     return Request(settings, picture, mask, load_models(settings.models, device), device)
 
 
-def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResult":
-    """The edit itself; `seconds` gets the time of every stage."""
+def new_trace(settings: EditSettings) -> "Trace | None":
+    """What will listen to the edit, where --trace asks for it."""
+    if not settings.trace:
+        return None
+    from lr_edit.cli.trace import Trace
+
+    sampling = settings.sampling
+    return Trace(sampling.steps if sampling.timesteps is None else len(sampling.timesteps))
+
+
+def edit(
+    request: Request, bars: "Bars", seconds: dict[str, float], trace: "Trace | None" = None
+) -> "EditResult":
+    """The edit itself; `seconds` gets the time of every stage, `trace` listens to every step."""
+    from lr_edit.cli.bars import in_turn
     from lr_edit.edit import edit_image
 
     settings, models = request.settings, request.models
@@ -102,7 +120,7 @@ def edit(request: Request, bars: "Bars", seconds: dict[str, float]) -> "EditResu
         gray=request.picture.gray,
         views=settings.views,
         ranking=settings.ranking,
-        on_step=bars.on_step,
+        on_step=bars.on_step if trace is None else in_turn(bars.on_step, trace.on_step),
         on_stage=lambda stage: bars.stage(_STAGES[stage]),
     )
     seconds.update(result.seconds)
@@ -123,6 +141,7 @@ def locate(request: Request, bars: "Bars") -> "Region":
         settings.instruction.reading,
         settings.force,
         build_namer(models),
+        settings.instruction.paint,
     )
 
 
@@ -144,8 +163,7 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
-    for part in parts:
-        models.part(part)
+    for part in models.loading(parts):
         bars.advance(part)
 
 
@@ -184,4 +202,5 @@ def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":
         window=settings.window,
         views=settings.views,
         augment=settings.augment,
+        distance=settings.distance,
     )

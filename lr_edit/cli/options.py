@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from typing import get_args
 
 from jsonargparse import ArgumentParser, Namespace
 
 from lr_edit.cli.parsing import new_parser, parsed
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
+from lr_edit.guidance.options import (
+    AugmentOptions,
+    Distance,
+    GuidanceWeights,
+    RankingOptions,
+    ViewOptions,
+)
 
 PROPOSERS = {
     "learned": "prompt", "segformer_clip": "phrase", "clipseg": "phrase", "grounded_sam": "phrase",
@@ -19,6 +26,7 @@ GROUPS: dict[str, type] = {
     "sampling": SamplingOptions, "weights": GuidanceWeights, "window": WindowOptions,
     "views": ViewOptions, "augment": AugmentOptions, "ranking": RankingOptions,
 }  # fmt: skip
+DISTANCES: tuple[str, ...] = get_args(Distance)
 _ABOUT = (
     "Find a thing in a picture, repaint it, and leave every other pixel as it is. "
     'Example: python infer.py --image photo.png --replace "the red apple" --with "an orange" '
@@ -40,6 +48,7 @@ def edit_parser() -> ArgumentParser:
     add("--image", required=True, help="the picture to edit")
     add("--output", required=True, metavar="DIR", help="folder for the results, new or empty")
     add("--overwrite", action="store_true", help="replace results that are in the folder already")
+    add("--trace", action="store_true", help="also show the edit step by step, in trace.png")
     add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1")
     add_edit_options(parser)
     return parser
@@ -62,6 +71,7 @@ def add_edit_options(parser: ArgumentParser) -> None:
     add("--count", type=int, default=4, help="candidates, of which the best is taken")
     add("--steps", type=int, help="short for --sampling.steps")
     add("--seed", type=int, default=0, help="of the first candidate; the next have the next ones")
+    add("--distance", help="how CLIP's loss measures: spherical (if not given) or cosine")
     add("--threads", type=int, help="CPU threads; as many as torch likes if not given")
     for name, kind in GROUPS.items():
         parser.add_class_arguments(kind, name)

@@ -4,19 +4,24 @@ import json
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from lr_edit.cli.edit import Request
+from lr_edit.backbones.latent import LatentDiffusion
+from lr_edit.cli.edit import Request, build_editor
 from lr_edit.crop import mask_box
 from lr_edit.edit import Candidate, EditResult, changed_outside
+from lr_edit.editors.guided import GuidedEditor
 from lr_edit.evaluation.machine import peak_rss_mb, provenance
 from lr_edit.files import replacing, save_image
 from lr_edit.images import composite, mask_to_pil
 from lr_edit.sheet import Tile, marked, sheet
+
+if TYPE_CHECKING:  # what it draws with is loaded for those who want it
+    from lr_edit.cli.trace import Trace
 
 _LIBRARIES = (
     "torch", "torchvision", "lightning", "diffusers", "transformers", "open_clip_torch", "lpips",
@@ -26,12 +31,17 @@ _ALTERNATIVES = 8  # of the region that are reported
 
 
 def write_results(
-    folder: Path, request: Request, result: EditResult, seconds: dict[str, float]
+    folder: Path,
+    request: Request,
+    result: EditResult,
+    seconds: dict[str, float],
+    trace: "Trace | None" = None,
 ) -> str:
     """Writes everything to `folder` and says in two lines what came out.
 
     edit.png, candidates/ (best first), region.png (white = found; fit for --mask), sheet.png and
     report.json. The pictures have the mode, size and colour profile of the one that was edited.
+    trace: what listened to the edit, for trace.png and a part of report.json.
     """
     began = time.perf_counter()
     touched = (result.weight > 0).float().cpu()
@@ -51,8 +61,11 @@ def write_results(
     save_image(pictures[0], folder / "edit.png")
     save_image(mask_to_pil(result.region.mask), folder / "region.png")
     save_image(_sheet(request, result, pictures), folder / "sheet.png")
+    if trace is not None:
+        save_image(trace.sheet(), folder / "trace.png")
     seconds["writing"] = time.perf_counter() - began
     report = _report(request, result, figures, names, seconds)
+    report |= {} if trace is None else {"trace": trace.report()}
     with replacing(folder / "report.json") as path:
         path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return _summary(request, result, figures)
@@ -123,12 +136,23 @@ def _report(
         },
         "candidates": candidates,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "settings": {**request.settings.given, "proposer": request.settings.proposer},
+        "settings": {
+            **request.settings.given, "proposer": request.settings.proposer, **_at_once(request),
+        },
         "seeds": request.settings.seeds,
         **provenance(torch.device(request.device)),
         "peak_rss_mb": peak_rss_mb(),
         "versions": _versions(),
     }  # fmt: skip
+
+
+def _at_once(request: Request) -> dict[str, int]:
+    """How many candidates are sampled at once, where the guided editor decides it."""
+    editor = build_editor(request.settings, request.models)
+    if not isinstance(editor, GuidedEditor):
+        return {}
+    most, model = editor.max_batch, editor.diffusion
+    return {"max_batch": min(most, model.batch) if isinstance(model, LatentDiffusion) else most}
 
 
 def _versions() -> dict[str, str | None]:

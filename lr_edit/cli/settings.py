@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from inspect import signature
+from typing import Any, cast
 
 from jsonargparse import Namespace
 
-from lr_edit.cli.options import GROUPS, PROPOSERS, edit_parser, option_values
+from lr_edit.cli.options import DISTANCES, GROUPS, PROPOSERS, edit_parser, option_values
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
-from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, RankingOptions, ViewOptions
+from lr_edit.guidance.options import (
+    AugmentOptions,
+    Distance,
+    GuidanceWeights,
+    RankingOptions,
+    ViewOptions,
+)
 from lr_edit.instruction import Instruction, check_phrase, parse
 
 MOST_CANDIDATES = 256
@@ -19,7 +26,7 @@ _UNNAMED = "the region"  # what is changed, where a mask or the whole picture sa
 
 @dataclass(frozen=True)
 class EditSettings:
-    """A checked request. given: all options as plain values, for the report."""
+    """A checked request. given: all options as plain values, as they are used, for the report."""
 
     image: str
     output: str
@@ -33,6 +40,8 @@ class EditSettings:
     overwrite: bool
     region_only: bool
     force: bool
+    trace: bool
+    distance: Distance
     sampling: SamplingOptions
     weights: GuidanceWeights
     window: WindowOptions
@@ -53,11 +62,12 @@ def settings_of(values: Namespace) -> EditSettings:
     groups: dict[str, Any] = {name: kind(**values[name].as_dict()) for name, kind in GROUPS.items()}
     if values.steps is not None:
         groups["sampling"] = replace(groups["sampling"], steps=values.steps)
-    given |= {name: asdict(group) for name, group in groups.items()}
     window = {"grow": values.grow, "margin": values.grow, "feather": values.feather}
     said = {name: value for name, value in window.items() if value is not None}
     groups["window"] = replace(groups["window"], **said)
-    proposer = _proposer(values)
+    _check_region_only(values)
+    proposer, distance = _proposer(values), _distance(values.distance)
+    given |= {name: asdict(group) for name, group in groups.items()} | {"distance": distance}
     return EditSettings(
         image=values.image,
         output=values.output,
@@ -71,6 +81,8 @@ def settings_of(values: Namespace) -> EditSettings:
         overwrite=values.overwrite,
         region_only=values.region_only,
         force=values.force,
+        trace=_trace(values),
+        distance=distance,
         given=given,
         **groups,
     )
@@ -131,6 +143,43 @@ def _own_proposer(models: str) -> str:
     from lr_edit.model_files import has_entry  # it loads torch
 
     return "learned" if has_entry(models, "region") else "segformer_clip"
+
+
+def _distance(named: str | None) -> Distance:
+    """The distance that was named, or the guided editor's own."""
+    if named is None:
+        from lr_edit.editors.guided import GuidedEditor  # it loads torch
+
+        return cast(Distance, signature(GuidedEditor).parameters["distance"].default)
+    if named not in DISTANCES:
+        raise UserError(f"--distance is {named!r}: give {' or '.join(DISTANCES)}")
+    return cast(Distance, named)
+
+
+def _check_region_only(values: Namespace) -> None:
+    """UserError where an option shapes what is painted, but nothing is."""
+    said = [f"--{name}" for name in ("grow", "feather") if values[name] is not None]
+    if values.region_only and said:
+        raise UserError(
+            f"{said[0]} shapes what is painted, at the model's size, but --region-only writes the "
+            "region as it was found: leave one out"
+        )
+
+
+def _trace(values: Namespace) -> bool:
+    """Whether a trace is wanted; UserError where nothing would be on it."""
+    if not values.get("trace"):  # a batch has no such option
+        return False
+    if values.region_only:
+        raise UserError("--trace shows painting, but --region-only paints nothing: leave one out")
+    from lr_edit.model_files import has_entry  # it loads torch
+
+    if has_entry(values.models, "inpainter"):
+        raise UserError(
+            f"--trace shows the steps of the guided editor, but the model set {values.models!r} "
+            "paints with a pipeline that does not tell its own: leave --trace out"
+        )
+    return True
 
 
 def _seeds(first: int, count: int) -> tuple[int, ...]:

@@ -12,10 +12,13 @@ from typing import Any
 
 from lr_edit.data.masks import Union, coco_mask
 from lr_edit.data.opened import stored_file
-from lr_edit.data.reading import json_file
+from lr_edit.data.reading import check_keys, check_names, json_file
 from lr_edit.data.records import Phrase, PhraseSource, Record, Unusable, phrases_of, tidy
 from lr_edit.errors import UserError
 from lr_edit.plurals import plural
+
+_TABLES = {"images": ("id",), "annotations": ("image_id",), "categories": ("id", "name")}
+"""What every entry of each must have."""
 
 
 class CocoJson(PhraseSource):
@@ -73,6 +76,7 @@ class CocoTables:
     def read(self, path: Path) -> None:
         """Adds a file; raises UserError where it is not COCO's JSON."""
         content = json_file(path)
+        check_tables(content, path)
         try:
             self.pictures |= {image["id"]: image for image in content["images"]}
             for annotation in content["annotations"]:
@@ -81,10 +85,31 @@ class CocoTables:
                 self.categories[category["id"]] = tidy(category["name"]).replace("_", " ")
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{str(path)!r} is not COCO's JSON ({error} is missing or wrong): it needs "
-                "'images' with 'id', and 'annotations' with 'image_id'"
+                f"{str(path)!r} is not COCO's JSON ({error}): it needs 'images' with 'id', and "
+                "'annotations' with 'image_id'"
             ) from error
         self.numbers = [number for number in self.pictures if self.annotations.get(number)]
+
+
+def check_tables(content: Any, path: Path) -> None:
+    """Raises UserError, which names what is missing, found and expected, unless it is COCO's JSON.
+
+    content: what the file at `path` holds.
+    """
+    name = f"{str(path)!r} is not COCO's JSON:"
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{name} it needs 'images' with 'id' and 'file_name', and 'annotations' with 'image_id'"
+        )
+    check_names(("images", "annotations"), content, f"{name} it", "key")
+    for table, keys in _TABLES.items():
+        rows = content.get(table, [])
+        if not isinstance(rows, list):
+            raise UserError(f"{name} {table!r} is no list: expected one of objects")
+        check_keys(rows, keys, f"{name} {table!r}, entry")
+    if content["images"]:
+        known = dict.fromkeys(key for image in content["images"] for key in image)
+        check_names(("id", "file_name"), known, f"{name} 'images'", "key")
 
 
 def category_phrases(

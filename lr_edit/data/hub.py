@@ -5,15 +5,17 @@ Pictures stay the bytes that they are stored as. `datasets` is loaded when a tab
 
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lr_edit.data.reading import check_columns
-from lr_edit.data.rows import StreamedRows, TableRows
+from lr_edit.data.rows import StreamedRows, TableRows, opened
 from lr_edit.errors import UserError
 
 CACHE = ".cache/datasets"
+_AT_ONCE = 8  # files whose ends are read at the same time
 
 
 def open_table(
@@ -24,7 +26,7 @@ def open_table(
     columns: those that are needed. config: the subset, a folder of that name in a local copy.
     Raises UserError where there is no such set, split or column, or the hub is out of reach.
     """
-    table = _loaded(name, split, config, cache, streaming=False)
+    table = _loaded(name, split, config, cache)
     check_columns(columns, table.column_names, f"the data set {name!r}")
     return TableRows(undecoded(table))
 
@@ -32,19 +34,18 @@ def open_table(
 def open_stream(
     name: str, split: str, columns: Sequence[str], config: str = "", cache: str = CACHE
 ) -> StreamedRows:
-    """As `open_table`, read on the way and never kept."""
-    table = _loaded(name, split, config, cache, streaming=True)
-    if Path(name).exists():
-        length = sum(map(_row_count, parquet_files(Path(name), split, config)))
-    else:
-        splits = table.info.splits or {}
-        length = splits[split].num_examples or 0 if split in splits else 0
-    with _loading(name):
-        known = table.column_names or list(next(iter(table), {}))
-    check_columns(columns, known, f"the data set {name!r}")
-    if length == 0:
-        raise UserError(f"how long {name!r} is cannot be told: set streaming to false")
-    return StreamedRows(undecoded(table), length)
+    """As `open_table`, read on the way and never kept, and no other columns than these.
+
+    Raises UserError where the set is not kept in parquet files, besides.
+    """
+    files = _addresses(name, split, config, cache)
+    with _loading(name), ThreadPoolExecutor(_AT_ONCE) as pool:
+        known, lengths = zip(*pool.map(_columns_and_length, files), strict=True)
+    for found in known:
+        check_columns(columns, found, f"the data set {name!r}")
+    if sum(lengths) == 0:
+        raise UserError(f"the data set {name!r} has no rows in its split {split!r}: choose another")
+    return StreamedRows(files, lengths, columns)
 
 
 def parquet_files(path: Path, split: str, config: str = "") -> list[str]:
@@ -68,9 +69,10 @@ def parquet_files(path: Path, split: str, config: str = "") -> list[str]:
 
 
 def split_of(path: Path) -> str:
-    """The split of a file as the hub names them: val-00000-of-00004, val.parquet, val/0000."""
-    stem = re.sub(r"-\d{5}-of-\d{5}$", "", path.stem)
-    return path.parent.name if stem.isdigit() else stem
+    """The split of a file as the hub names them: val-00000-of-00004, the same with a hash behind
+    it, val.parquet, val/0000, partial-val/0000."""
+    stem = re.sub(r"-\d{5}-of-\d{5}(-[0-9a-f]{16})?$", "", path.stem)
+    return path.parent.name.removeprefix("partial-") if stem.isdigit() else stem
 
 
 def undecoded(table: Any) -> Any:
@@ -83,10 +85,10 @@ def undecoded(table: Any) -> Any:
     return table
 
 
-def _loaded(name: str, split: str, config: str, cache: str, streaming: bool) -> Any:
+def _loaded(name: str, split: str, config: str, cache: str) -> Any:
     from datasets import load_dataset
 
-    options: dict[str, Any] = {"split": split, "streaming": streaming, "cache_dir": cache}
+    options: dict[str, Any] = {"split": split, "cache_dir": cache}
     if Path(name).exists():
         files = parquet_files(Path(name), split, config)
         with _loading(name):
@@ -95,10 +97,29 @@ def _loaded(name: str, split: str, config: str, cache: str, streaming: bool) -> 
         return load_dataset(name, config or None, **options)
 
 
-def _row_count(file: str) -> int:
-    from pyarrow.parquet import ParquetFile
+def _addresses(name: str, split: str, config: str, cache: str) -> list[str]:
+    """The parquet files of a split, here or on the hub, as fsspec names them."""
+    if Path(name).exists():
+        return parquet_files(Path(name), split, config)
+    from datasets import load_dataset_builder
 
-    return ParquetFile(file).metadata.num_rows
+    with _loading(name):
+        builder = load_dataset_builder(name, config or None, cache_dir=cache)
+    splits = builder.config.data_files or {}
+    if split not in splits:
+        raise UserError(
+            f"the data set {name!r} has no files of the split {split!r}: it has "
+            f"{', '.join(map(str, splits)) or 'none at all'}"
+        )
+    files = list(map(str, splits[split]))
+    if not all(file.endswith(".parquet") for file in files):
+        raise UserError(f"{name!r} is not kept in parquet files: set streaming to false")
+    return files
+
+
+def _columns_and_length(file: str) -> tuple[list[str], int]:
+    table = opened(file)
+    return table.schema_arrow.names, table.metadata.num_rows
 
 
 @contextmanager

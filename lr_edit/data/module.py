@@ -4,7 +4,7 @@ It knows neither networks nor losses; the data set class says what a sample is.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lr_edit.data.mixture import Mixture, Part
+from lr_edit.data.remaining import to_predict
 from lr_edit.data.samples import PictureSamples
 from lr_edit.data.tally import Tally
 
@@ -25,11 +26,12 @@ class PhraseData(LightningDataModule):
     `test` and `predict`; without any, validation's. measured: the data set of validation and test,
     where it is not that of training. batch_size: samples a step. steps_per_epoch: an epoch is this
     many steps. validation_samples, test_samples: how many. workers: processes that prepare samples.
-    most_skipped: the share of broken records that is borne, once least_tried were tried. seed: of
-    the order.
+    most_skipped: the share of broken records that is borne, once least_tried were tried or the run
+    is over. seed: of the order.
 
-    Broken records are replaced by others, counted by reason and reported in a line at the end. Too
-    many end the run with UserError.
+    Processes share what is trained on and what is predicted, each sample once; each of them sees
+    all samples of validation and test. Broken records are replaced by others, counted by reason and
+    reported in a line at the end. Too many end the run with UserError.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class PhraseData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # when little is left
         self.dataset, self.measured = dataset, measured or dataset
         self.parts = {"train": train, "validation": validation, "test": test or validation}
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
@@ -90,9 +93,9 @@ class PhraseData(LightningDataModule):
         return self.loader(self.test, range(len(self.test)))
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        return self.test_dataloader()
+        return self.loader(self.test, to_predict(self.test, self.trainer))
 
-    def loader(self, dataset: PictureSamples, numbers: range) -> DataLoader[Any]:
+    def loader(self, dataset: PictureSamples, numbers: Sequence[int]) -> DataLoader[Any]:
         """Batches of the samples of those numbers, in order."""
         _ = dataset.foreign  # read once, before the workers part
         return DataLoader(
@@ -127,11 +130,15 @@ class PhraseData(LightningDataModule):
         return "validation" if at_work else "train"
 
     def teardown(self, stage: str) -> None:
-        """Reports what was skipped, in all processes together."""
-        for name, tally in self.tallies.items():
-            everyone = gathered(tally)
-            if everyone.tried and (self.trainer is None or self.trainer.is_global_zero):
-                print(everyone.line(NAMES[name]), file=sys.stderr)
+        """Reports what was skipped, in all processes together; raises UserError where it was too
+        much, unless the run was a trial (`fast_dev_run`)."""
+        everyone = {name: gathered(tally) for name, tally in self.tallies.items()}
+        for name, tally in everyone.items():
+            if tally.tried and (self.trainer is None or self.trainer.is_global_zero):
+                print(tally.line(NAMES[name]), file=sys.stderr)
+        if self.trainer is not None and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            for tally in everyone.values():
+                tally.check(over=True)
 
 
 def share(start: int, count: int, rank: int, world: int) -> range:

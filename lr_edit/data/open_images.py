@@ -31,7 +31,7 @@ class OpenImages(PhraseSource):
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What the labels are called."""
+        """What the labels are called; UserError where the file has no such pairs."""
         try:
             lines = self.classes.read_text(encoding="utf-8").splitlines()
         except OSError as error:
@@ -39,7 +39,14 @@ class OpenImages(PhraseSource):
                 f"{str(self.classes)!r} cannot be read ({error.strerror}): give the classes' CSV"
             ) from error
         pairs = (line.partition(",") for line in lines)
-        return {label: name.strip('" ').lower() for label, comma, name in pairs if comma}
+        names = {label: name.strip('" ').lower() for label, comma, name in pairs if comma}
+        if not names:
+            raise UserError(
+                f"{str(self.classes)!r} has no second column: its first line is "
+                f"{''.join(lines[:1])[:60]!r}; expected lines of LabelName,DisplayName, as in "
+                "class-descriptions-boxable.csv"
+            )
+        return names
 
     @cached_property
     def groups(self) -> dict[str, list[tuple[str, str]]]:

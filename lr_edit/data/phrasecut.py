@@ -7,7 +7,7 @@ from typing import Any
 
 from lr_edit.data.masks import Polygons
 from lr_edit.data.opened import Stored
-from lr_edit.data.reading import grouped, json_file
+from lr_edit.data.reading import check_keys, grouped, json_file
 from lr_edit.data.records import Phrase, PhraseSource, Record, Unusable, phrases_of
 from lr_edit.errors import UserError
 
@@ -22,22 +22,21 @@ class PhraseCut(PhraseSource):
     file: refer_train.json, refer_val.json or another. images: the folder of IMAGE_ID.jpg.
     """
 
+    KEYS = ("image_id", "phrase", "Polygons")
+
     def __init__(self, file: str, images: str) -> None:
         self.file, self.images = Path(file), Path(images)
 
     @cached_property
     def groups(self) -> list[list[dict[str, Any]]]:
-        """The tasks of each picture."""
+        """The tasks of each picture; UserError where the file has no such tasks."""
         tasks = json_file(self.file)
-        keys = {"image_id", "phrase", "Polygons"}
-        whole = isinstance(tasks, list) and all(
-            isinstance(task, dict) and keys <= task.keys() for task in tasks
-        )
-        if not whole:
+        if not isinstance(tasks, list):
             raise UserError(
-                f"{str(self.file)!r} is no list of tasks with {', '.join(sorted(keys))}: give "
+                f"{str(self.file)!r} is no list of tasks with {', '.join(self.KEYS)}: give "
                 "PhraseCut's refer_train.json or another of its refer files"
             )
+        check_keys(tasks, self.KEYS, f"{str(self.file)!r}, task")
         return grouped(tasks, lambda task: task["image_id"])
 
     def __len__(self) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 from lr_edit.errors import UserError
 
+_SHOWN = 20  # names in a message
+
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
@@ -73,14 +75,38 @@ def table(path: Path, columns: Iterable[str]) -> Iterator[list[str]]:
 
 
 def check_columns(wanted: Iterable[str], found: Iterable[str], name: str) -> None:
-    """Raises UserError unless all columns wanted were found."""
-    there = list(found)
-    missing = [column for column in wanted if column not in there]
+    """Raises UserError, which names the missing, the found and the wanted, unless all are there."""
+    check_names(wanted, found, name, "column")
+
+
+def check_names(wanted: Iterable[str], found: Iterable[str], name: str, kind: str) -> None:
+    """As `check_columns`, for what is called otherwise, such as the keys of an object."""
+    needed, there = list(wanted), list(found)
+    missing = [one for one in needed if one not in there]
     if missing:
         raise UserError(
-            f"{name} has no column {', '.join(map(repr, missing))}: it has "
-            f"{', '.join(map(repr, there)) or 'none'}"
+            f"{name} has no {kind} {_listed(missing)}: it has {_listed(there) or 'none'}; expected "
+            f"{_listed(needed)}"
         )
+
+
+def check_keys(rows: Iterable[Any], wanted: Iterable[str], name: str) -> None:
+    """Raises UserError, as `check_columns`, for the first row that is no object with those keys.
+
+    name: what a row is called, as "'a.json', task"; its number follows.
+    """
+    needed = list(wanted)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise UserError(f"{name} {number} is no object: expected {_listed(needed)}")
+        if not all(key in row for key in needed):
+            check_names(needed, row, f"{name} {number}", "key")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a person, those beyond the first twenty left out."""
+    shown = [repr(name) for name in names]
+    return ", ".join(shown[:_SHOWN] + ["…"] * (len(shown) > _SHOWN))
 
 
 def grouped(items: Iterable[Any], key: Callable[[Any], Hashable]) -> list[list[Any]]:

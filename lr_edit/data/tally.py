@@ -36,9 +36,12 @@ class Tally:
         self.reasons.update(other.reasons)
         self.examples = {**other.examples, **self.examples}
 
-    def check(self) -> None:
-        """Raises UserError where too many records are broken."""
-        if self.tried >= self.least and self.faults > self.most * self.tried:
+    def check(self, over: bool = False) -> None:
+        """Raises UserError where too many records are broken.
+
+        over: no more will be tried, so that it counts even if they were few.
+        """
+        if (over or self.tried >= self.least) and self.faults > self.most * self.tried:
             raise UserError(
                 f"{self.faults} of {self.tried} pictures cannot be used, more than "
                 f"{self.most:.0%}: {self.told()}; mend the data or check their paths"

@@ -45,7 +45,10 @@ from lr_edit.guidance.terms import (
     weighted_sum,
 )
 
-_REMEDY = "give a smaller --count, or --device cpu"
+_REMEDY = (
+    "put checkpointing: true in the init_args of `diffusion` in the model set, or give a smaller "
+    "--count, --sampling.gradient straight, or --device cpu"
+)
 
 
 class GuidedEditor(Editor):
@@ -106,8 +109,14 @@ class GuidedEditor(Editor):
         complete: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
-        """See Editor.edit. Also works within inference mode."""
+        """See Editor.edit. Also works within inference mode.
+
+        Raises UserError for a prompt of which a model would not read the end.
+        """
         check_request(image, region, prompt, seeds)
+        self.diffusion.check_length(prompt)
+        if self.clip is not None and self.weights.clip > 0:
+            self.clip.check_length(prompt)
         began = time.perf_counter()
         with torch.inference_mode(False), torch.no_grad(), enough_memory(self._remedy):
             window = open_window(image, region, self.diffusion.size, self.window, complete)

@@ -16,7 +16,7 @@ from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.config import EditorVariant
 from lr_edit.models import ModelSet
 from lr_edit.regions.fixed import MaskProposer
-from lr_edit.regions.region import Region, RegionProposer
+from lr_edit.regions.region import Region, RegionProposer, asked_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def edit_case(
     """The case edited with one candidate for every seed."""
     began = time.perf_counter()
     image = case.source.to(device)
-    region = proposer.propose(image, case.edit.find)
+    region = proposer.propose(image, *asked_of(proposer, case.edit.find, case.edit.paint))
     if not region.present or not (region.mask > 0).any():
         return _not_found(case, time.perf_counter() - began)
     result = edit_image(

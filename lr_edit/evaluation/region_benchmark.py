@@ -26,7 +26,7 @@ from lr_edit.evaluation.region_phrases import (
 )
 from lr_edit.evaluation.region_pictures import Asked, examples_sheet, worst_sheet
 from lr_edit.evaluation.region_rows import Row, bins_of, change_rows, has_confidence, rows
-from lr_edit.evaluation.region_tables import markdown, terminal_table
+from lr_edit.evaluation.region_tables import markdown, split_table, terminal_table
 from lr_edit.evaluation.reliability import draw_reliability
 from lr_edit.files import made_folder, replacing, save_image
 
@@ -49,7 +49,7 @@ def run_regions(
     header: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Asks every proposer every phrase, prints the table and fills the folder `output`.
+    """Asks every proposer every phrase, prints the tables and fills the folder `output`.
 
     cases: split => its phrases; in the rows, split "all" is all of them. examples: phrases on the
     sheet, the splits in turn, with the answers of the proposers `shown`, None: all. worst: failures
@@ -87,7 +87,7 @@ def run_regions(
             draw_reliability(bins, temporary)
     _save_examples(visible, cases, examples, place, folder)
     _save_worst(proposers, placed, answers, worst, place, folder)
-    Console().print(terminal_table(table))
+    Console().print(terminal_table(table), "", split_table(table))
     return metrics
 
 

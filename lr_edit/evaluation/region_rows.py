@@ -23,6 +23,7 @@ from lr_edit.evaluation.region_metrics import (
     target_accuracy,
 )
 from lr_edit.evaluation.region_phrases import Proposers, phrase_of
+from lr_edit.regions.region import asked_of
 
 Row = dict[str, Any]
 
@@ -92,7 +93,9 @@ def change_rows(
     for case in track(cases, "Asking about edits", transient=True):
         asked, image = phrase_of(case), case.source.to(device)
         for name, propose_for in proposers.items():
-            region = propose_for(asked).propose(image, asked.phrase, asked.reading)
+            proposer = propose_for(asked)
+            phrase, reading = asked_of(proposer, asked.phrase, case.edit.paint, asked.reading)
+            region = proposer.propose(image, phrase, reading)
             there = [iou(mask, case.place) for mask in (region.to_edit, region.mask)]
             shares[name].append((there[0], there[1]) if region.present else (0.0, 0.0))
             if region.change is not None:

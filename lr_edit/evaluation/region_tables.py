@@ -24,7 +24,13 @@ COLUMNS = {
     "ms_per_phrase": "ms next",
     "ms_first_phrase": "ms first",
 }
-_SHORT = {"boundary F": "F", "change mIoU": "change"}  # so that 80 characters hold a row
+BASELINE = "segformer_clip"
+"""The fixed selection; how far the first proposer is above it is told in every split."""
+
+_SHORT = {  # so that 80 characters hold a row
+    "boundary F": "F", "change mIoU": "change", "attribute": "attrib.", "grayscale": "gray",
+    "edit_prompt": "prompt",
+}  # fmt: skip
 _PLACES = {"ms_per_phrase": 1, "ms_first_phrase": 1}
 _LEGEND = f"""\
 - mIoU: the mean over phrases of intersection over union. A phrase that nothing in the picture fits
@@ -52,14 +58,15 @@ def markdown(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
     n = {row["split"]: row["n"] for row in rows}
     splits = [split for split in n if split != ALL]
     columns = columns_of(rows)
+    by_split = split_miou(rows, (ALL, *splits))
     body = [
         "# Regions measured",
         f"{n.get(ALL, 0)} phrases · {facts}",
         table(["proposer", *columns.values()], [_cells(row, columns) for row in whole], left=1),
         "## mIoU by split",
         table(
-            ["proposer", *(f"{split} ({n[split]})" for split in splits)],
-            [[row["proposer"], *_by_split(rows, row["proposer"], splits)] for row in whole],
+            ["proposer", *(f"{split} ({n[split]})" for split in (ALL, *splits))],
+            [[name, *figures] for name, figures in by_split.items()],
             left=1,
         ),
         _LEGEND + (_CHANGE if "change_miou" in columns else ""),
@@ -70,14 +77,31 @@ def markdown(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
 def terminal_table(rows: Sequence[Row]) -> Table:
     """The rows of all phrases, for rich to print."""
     columns = columns_of(rows)
-    shown = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
-    shown.add_column("proposer", no_wrap=True)
-    for name in columns.values():
-        shown.add_column(_SHORT.get(name, name), justify="right")
+    whole = [row for row in rows if row["split"] == ALL]
+    return _for_rich(list(columns.values()), [_cells(row, columns) for row in whole])
+
+
+def split_table(rows: Sequence[Row]) -> Table:
+    """mIoU by split, for rich to print."""
+    splits = [s for s in dict.fromkeys(row["split"] for row in rows) if s != ALL]
+    lines = split_miou(rows, splits).items()
+    return _for_rich(splits, [[name, *figures] for name, figures in lines], "mIoU by split")
+
+
+def split_miou(rows: Sequence[Row], splits: Sequence[str]) -> dict[str, list[str]]:
+    """The mIoU of every proposer on these splits, as text.
+
+    Where BASELINE is one of them and not the first, the last line is how far the first is above it.
+    """
+    found: dict[str, dict[str, float]] = {}
     for row in rows:
-        if row["split"] == ALL:
-            shown.add_row(*_cells(row, columns))
-    return shown
+        found.setdefault(row["proposer"], {})[row["split"]] = row["miou"]
+    lines = {name: [_shown("miou", of[split]) for split in splits] for name, of in found.items()}
+    first = next(iter(found), BASELINE)
+    if first != BASELINE and BASELINE in found:
+        above = [found[first][split] - found[BASELINE][split] for split in splits]
+        lines[f"{first} − {BASELINE}"] = [f"{margin:+.3f}" for margin in above]
+    return lines
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, str]:
@@ -91,9 +115,15 @@ def _cells(row: Row, columns: Mapping[str, str]) -> list[str]:
     return [row["proposer"], *(_shown(key, row.get(key)) for key in columns)]
 
 
-def _by_split(rows: Sequence[Row], proposer: str, splits: Sequence[str]) -> list[str]:
-    found = {row["split"]: row["miou"] for row in rows if row["proposer"] == proposer}
-    return [_shown("miou", found[split]) for split in splits]
+def _for_rich(names: Sequence[str], lines: Sequence[Sequence[str]], title: str = "") -> Table:
+    """A table of a line a proposer; a long proposer gives way before any figure does."""
+    shown = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, title=title or None)
+    shown.add_column("proposer", overflow="fold")
+    for name in names:
+        shown.add_column(_SHORT.get(name, name), justify="right", no_wrap=True)
+    for line in lines:
+        shown.add_row(*line)
+    return shown
 
 
 def _shown(key: str, value: float | None) -> str:

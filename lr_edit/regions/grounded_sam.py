@@ -13,9 +13,9 @@ from torch import Tensor
 
 from lr_edit.backbones.devices import device_named
 from lr_edit.images import to_pil
-from lr_edit.instruction import Reading
+from lr_edit.instruction import Reading, check_length
 from lr_edit.phrase import indefinite
-from lr_edit.regions.published import check_length, check_share, published
+from lr_edit.regions.published import check_share, published
 from lr_edit.regions.region import Alternative, Region, RegionProposer, checked_phrase
 
 

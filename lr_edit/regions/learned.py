@@ -52,8 +52,12 @@ class LearnedProposer(RegionProposer):
 
     @torch.no_grad()
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
-        """The best proposal; K more and the pieces of the best are its alternatives."""
+        """The best proposal; K more and the pieces of the best are its alternatives.
+
+        Raises UserError for a phrase that is empty or longer than CLIP reads.
+        """
         phrase = checked_phrase(phrase)
+        self.features.words.check_length(phrase)
         with self._autocast(image.device):
             words, known = self.features.tokens([phrase])
             edit = torch.tensor([reading == "edit"], device=words.device)

@@ -5,7 +5,7 @@ prompt alone. The released code lost every gradient on that way: shape "random" 
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -84,6 +84,8 @@ class PerImageProposer(RegionProposer):
     judges the edits. dino: anchors and features. diffusion: edits. curve: losses of the last one.
     """
 
+    reads_wish: ClassVar[bool] = True
+
     def __init__(
         self,
         clip: OpenClipDense,
@@ -98,6 +100,7 @@ class PerImageProposer(RegionProposer):
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The region whose edit ranks best; the others, best first, are alternatives."""
         prompt = checked_phrase(phrase)
+        self.clip.encoder.check_length(prompt)
         generator = torch.Generator(image.device).manual_seed(self.options.seed)
         shape = self.shape(image)
         with torch.enable_grad():
@@ -153,33 +156,51 @@ class PerImageProposer(RegionProposer):
         return rehearse(self.diffusion, pictures, masks, conditions, noise, self.options.share)
 
     def loss(self, references: References, masks: Tensor, generator: torch.Generator) -> Tensor:
-        """Text, direction and structure, weighted 1, 1, 1 as published; mean over the regions."""
+        """The sum of `terms`: weights 1, 1, 1 as published."""
+        return torch.stack(tuple(self.terms(references, masks, generator).values())).sum()
+
+    def terms(
+        self, references: References, masks: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """text, direction and structure: means over the edits that masks [A, 1, H, W] give."""
         same = references
         edited = self.edited(same.image, same.condition, masks, generator)
         embedded = self.clip.encoder.encode_image(edited)
-        return (
-            text_loss(embedded, same.prompt)
-            + direction_loss(embedded, same.source, same.prompt, same.caption)
-            + structure_loss(self.clip.patch_features(edited)[-1], same.tokens)
-        ).mean()
+        direction = direction_loss(embedded, same.source, same.prompt, same.caption)
+        return {
+            "text": text_loss(embedded, same.prompt).mean(),
+            "direction": direction.mean(),
+            "structure": structure_loss(self.clip.patch_features(edited)[-1], same.tokens).mean(),
+        }
 
     def ranked(
         self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator
     ) -> Region:
-        """The regions by the published rule: among the best edits by text, 2 · softmax of the
-        cosines with the text + 1 · softmax of those with the source picture."""
+        """The regions of masks [A, 1, H, W], ordered by `published_ranking` of their edits."""
         encoder, condition = self.clip.encoder, self.diffusion.embed([prompt])
         embedded = encoder.encode_image(self.edited(image, condition, masks, generator))
         text = (embedded @ encoder.encode_text([prompt])[0]).float()
         alike = (embedded @ encoder.encode_image(image)[0]).float()
-        chance = text.softmax(0)
-        score = 2 * chance + alike.softmax(0)
-        finalist = text.argsort(descending=True).argsort() < self.options.finalists
-        order = (score + 10 * finalist).argsort(descending=True, stable=True).tolist()
+        order, scores = published_ranking(text, alike, self.options.finalists)
         ranked = tuple(
-            Alternative(masks[k : k + 1].to(image), float(score[k] / 3), "region") for k in order
+            Alternative(masks[k : k + 1].to(image), score, "region")
+            for k, score in zip(order.tolist(), scores.tolist(), strict=True)
         )
         return Region(ranked[0].mask, ranked, confidence=ranked[0].score)
+
+
+def published_ranking(text: Tensor, alike: Tensor, finalists: int) -> tuple[Tensor, Tensor]:
+    """The order [A] of edits, best first, and their scores [A] in that order, in [0, 1].
+
+    text, alike: [A], cosines of the edits with the prompt and with the source picture. As in the
+    released code, the best `finalists` by text stand before all others, and among each of the two
+    2 · softmax(text) + 1 · softmax(alike) decides. A score is a third of that sum, and never above
+    one before it.
+    """
+    total = 2 * text.softmax(0) + alike.softmax(0)
+    finalist = text.argsort(descending=True, stable=True).argsort() < finalists
+    order = (total + 4 * finalist).argsort(descending=True, stable=True)  # no total is above 3
+    return order, (total[order] / 3).cummin(0).values
 
 
 def per_image_proposer(

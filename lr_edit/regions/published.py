@@ -36,12 +36,3 @@ def check_share(value: float, name: str) -> float:
     if not 0 <= value <= 1:
         raise UserError(f"{name} is {value}: expected a number from 0 to 1")
     return value
-
-
-def check_length(tokens: int, most: int, phrase: str, reader: str) -> None:
-    """Raises UserError for a phrase of more tokens than `reader` reads, start and end included."""
-    if tokens > most:
-        raise UserError(
-            f"the phrase {phrase[:40]!r}… has {tokens} tokens, but {reader} reads {most} at most: "
-            "shorten it"
-        )

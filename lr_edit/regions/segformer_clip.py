@@ -47,6 +47,7 @@ class SegformerClipProposer(RegionProposer):
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         """The segment that fits best; `present` is False where no segment is large enough."""
         phrase = checked_phrase(phrase)
+        self.clip.check_length(phrase)
         segments = segments_of(self.segmenter.segment(image), self.connected, self.minimum)
         if not segments:
             return Region(torch.zeros_like(image[:, :1]), (), confidence=0.0, present=False)

@@ -41,7 +41,8 @@ class BoxSizes(Shape):
         self.narrow = nn.Conv2d(features.shape[1], 12, 1)
         self.layers = nn.Sequential(
             nn.Conv2d(12, 8, 3, stride=2, padding=1), nn.GELU(),
-            nn.Conv2d(8, 4, 3, stride=2, padding=1), nn.GELU(), nn.Flatten(), nn.Linear(16, 1),
+            nn.Conv2d(8, 4, 3, stride=2, padding=1), nn.GELU(), nn.Flatten(),
+            nn.Linear(16, 1, bias=False),  # one constant for all sizes would choose none of them
         )  # fmt: skip
 
     def logits(self) -> Tensor:

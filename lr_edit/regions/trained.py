@@ -2,10 +2,11 @@
 
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.dino import DinoEncoder
+from lr_edit.backbones.folders import located
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.regions.features import FrozenFeatures
-from lr_edit.regions.learned import LearnedProposer, load_region_network
+from lr_edit.regions.learned import FILES, LearnedProposer, load_region_network
 
 
 class TrainedProposer(LearnedProposer):
@@ -14,7 +15,8 @@ class TrainedProposer(LearnedProposer):
     folder: where `RegionNetwork.save_pretrained` wrote, or owner/name on the hub. clip: an OpenCLIP
     name as of OpenClipEncoder, `pretrained` its tag. clip_layers, clip_side, clip_stride,
     dino, dino_layers, dino_side: as in training; dino "" = none. clip_maps: False where CLIP only
-    reads the words.
+    reads the words. revision, clip_revision, dino_revision: of `folder`, `clip` and `dino` on the
+    hub, a commit, branch or tag; None for the newest.
 
     Raises UserError for missing or damaged weights, and for a network trained on other backbones.
     """
@@ -33,12 +35,16 @@ class TrainedProposer(LearnedProposer):
         dino_side: int = 0,
         threshold: float = 0.5,
         device: str = "cpu",
+        revision: str | None = None,
+        clip_revision: str | None = None,
+        dino_revision: str | None = None,
     ) -> None:
-        encoder = OpenClipEncoder(clip, pretrained, device)
+        encoder = OpenClipEncoder(clip, pretrained, device, clip_revision)
         features = FrozenFeatures(
             OpenClipDense(encoder, clip_layers, clip_side, clip_stride),
-            DinoEncoder(dino, dino_layers, dino_side, device) if dino else None,
+            DinoEncoder(dino, dino_layers, dino_side, device, dino_revision) if dino else None,
             clip_maps,
         )
-        network = load_region_network(folder, str(device_named(device)))
+        place = located(folder, FILES, revision)
+        network = load_region_network(place, str(device_named(device)))
         super().__init__(network, features, threshold)

@@ -14,6 +14,7 @@ from rich.progress import track
 from lr_edit.errors import UserError
 from lr_edit.files import replacing, save_image
 from lr_edit.images import mask_to_pil, to_pil
+from lr_edit.output import output_folder
 from lr_edit.tabletop.captions import caption
 from lr_edit.tabletop.edits import KINDS, SceneEdit, sample_edit
 from lr_edit.tabletop.language import Phrase, phrases
@@ -23,34 +24,50 @@ from lr_edit.tabletop.scene import Scene, sample_scene
 from lr_edit.tabletop.sheet import PALETTE, Cell, Line, contact_sheet, outlined
 
 SIDE = 256
+FOLDERS = ("pictures", "masks", "edits")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, 2 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m lr_edit.tabletop", description=__doc__)
     parser.add_argument("--count", type=int, default=16, help="scenes, at least 1")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to fill")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder to fill, new or empty"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what is in the folder already"
+    )
     parser.add_argument("--seed", type=int, default=0, help="other seeds show other scenes")
     parser.add_argument("--size", type=int, default=192, help="side of a picture, 32 to 1024")
     options = parser.parse_args(arguments)
     try:
-        show(options.output, options.count, options.seed, options.size)
+        show(options.output, options.count, options.seed, options.size, options.overwrite)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def show(output: Path, count: int = 16, seed: int = 0, size: int = 192) -> None:
+def show(
+    output: Path, count: int = 16, seed: int = 0, size: int = 192, overwrite: bool = False
+) -> None:
     """Fills the folder: pictures/, masks/, edits/, captions.jsonl, edits.jsonl and two sheets.
 
     sheet.png: every picture, its caption and its phrases, the things they refer to outlined.
     edits.png: an edit of every scene, as source, exact target and edit mask. Raises UserError for a
-    count or size out of range, and for a folder that cannot be written to.
+    count or size out of range, for a folder that is not empty unless what was shown there before
+    may go (overwrite), and for one that cannot be written to.
     """
     if count < 1 or not 32 <= size <= 1024:
         raise UserError(f"got count {count} and size {size}: give count >= 1, size from 32 to 1024")
-    _make_folders(output)
+    with output_folder(output, overwrite, stale=[f"{name}/*.png" for name in FOLDERS]) as place:
+        _fill(place, count, seed, size)
+    print(f"{count} scenes in {output}: look at sheet.png and edits.png")
+
+
+def _fill(output: Path, count: int, seed: int, size: int) -> None:
+    for name in FOLDERS:
+        (output / name).mkdir()
     cells, edit_cells, captions, edits = [], [], [], []
     for index in track(range(count), "Rendering"):
         rng = random.Random(f"show {seed} {index}")
@@ -66,7 +83,6 @@ def show(output: Path, count: int = 16, seed: int = 0, size: int = 192) -> None:
     _write_lines(output / "edits.jsonl", edits)
     save_image(contact_sheet(cells, 4, SIDE), output / "sheet.png")
     save_image(contact_sheet(edit_cells, 2, SIDE * 3 // 4), output / "edits.png")
-    print(f"{count} scenes in {output}: look at sheet.png and edits.png")
 
 
 def show_scene(
@@ -123,14 +139,6 @@ def _some_edit(scene: Scene, rng: random.Random, index: int) -> SceneEdit:
     turn = index % len(KINDS)
     kinds = (*KINDS[turn:], *KINDS[:turn])
     return next(edit for kind in kinds if (edit := sample_edit(scene, rng, kind)) is not None)
-
-
-def _make_folders(output: Path) -> None:
-    try:
-        for name in ("pictures", "masks", "edits"):
-            (output / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {output} ({error.strerror})") from error
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""LightningCLI as this project uses it: a mistake in options or YAML is one line."""
+"""LightningCLI as this project uses it: a mistake in options, YAML or weights is one line."""
 
 from argparse import ArgumentError
 
@@ -11,7 +11,8 @@ from lr_edit.training.explain import explained
 def run(arguments: list[str] | None = None) -> None:
     """Parse the command line (or `arguments`) and run the subcommand.
 
-    Raises UserError for what cannot be meant; it names the closest option or class there is.
+    Raises UserError for what cannot be meant; it names the closest option or class there is. What a
+    class refuses that the YAML names, such as missing weights, comes out as its own UserError.
     """
     try:
         LightningCLI(
@@ -24,5 +25,20 @@ def run(arguments: list[str] | None = None) -> None:
             },
             args=arguments,
         )
-    except ArgumentError as error:
-        raise UserError(explained(str(error))) from error
+    except (ArgumentError, TypeError, ValueError) as error:
+        refused = refusal(error)
+        if refused is not None:
+            raise refused from refused.__cause__
+        if isinstance(error, ArgumentError):
+            raise UserError(explained(str(error))) from error
+        raise
+
+
+def refusal(error: BaseException | None) -> UserError | None:
+    """The UserError that an error is, or that it was raised from; None where there is none.
+
+    jsonargparse wraps what a constructor raises, with the whole configuration around it.
+    """
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error

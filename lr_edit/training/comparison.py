@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from lr_edit.errors import UserError
 from lr_edit.evaluation.cases import sample_cases
 from lr_edit.evaluation.region_benchmark import run_regions
 from lr_edit.evaluation.region_phrases import REFERENCES, PhraseProposer, always
-from lr_edit.models import load_models
+from lr_edit.models import ModelSet, load_models
 from lr_edit.proposers import FROM_MODELS
 from lr_edit.regions.learned import LearnedProposer
 from lr_edit.tabletop.region_cases import region_cases
@@ -25,7 +27,8 @@ class Comparison:
         phrases: how many of each part.
         parts: of the test split.
         edits: replace edits against whose exact differences the edit masks are measured.
-        rivals: beside the network: those of `lr_edit.proposers`, and those in REFERENCES.
+        rivals: beside the network: those of `lr_edit.proposers`, and those in REFERENCES. The
+            ones that learn on each picture (per_image, per_image_masks) take seconds a phrase.
         models: the model set that rivals are made of.
         output: folder for regions.json, regions.md and the pictures.
         size: of the pictures, in pixels a side.
@@ -43,14 +46,24 @@ class Comparison:
 
 
 def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
-    """Runs it, the network first; what regions.json holds."""
+    """Runs it, the network first; what regions.json holds. Raises UserError as `rivals` does.
+
+    Rivals may learn on the pictures, which the inference mode of a test would not let them.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        return _compare(comparison, learned, device)
+
+
+def _compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
+    proposers = {_NETWORK: always(learned)}
+    proposers |= rivals(comparison.rivals, comparison.models, device)  # before scenes are rendered
     cases = {
         part: region_cases(part, comparison.phrases, comparison.size, folder=comparison.folder)
         for part in comparison.parts
     }
     edits = sample_cases(comparison.edits, size=comparison.size) if comparison.edits else ()
     return run_regions(
-        {_NETWORK: always(learned), **rivals(comparison.rivals, comparison.models, device)},
+        proposers,
         cases,
         comparison.output,
         shown=(_NETWORK, *(n for n in comparison.rivals if n not in REFERENCES)),
@@ -62,7 +75,7 @@ def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> di
 def rivals(names: Sequence[str], models: str, device: str) -> dict[str, PhraseProposer]:
     """The proposers of these names; models are loaded where one needs them.
 
-    Raises UserError for unknown names, and for what the set lacks.
+    Raises UserError for unknown names, and for what the set lacks, before anything is loaded.
     """
     found = dict(REFERENCES)
     ways = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERENCES)}
@@ -71,5 +84,17 @@ def rivals(names: Sequence[str], models: str, device: str) -> dict[str, PhrasePr
             raise UserError(f"unknown rival {name!r}: give some of {', '.join((*ways, *found))}")
     if set(names) & set(ways):
         loaded = load_models(models, device)
+        for name in (name for name in names if name in ways):
+            _check_entries(name, ways[name].needs, loaded)
         found |= {name: always(ways[name].make(loaded)) for name in names if name in ways}
     return {name: found[name] for name in names}
+
+
+def _check_entries(name: str, needs: Sequence[str], models: ModelSet) -> None:
+    """UserError where the set has no entry for something that a rival needs."""
+    missing = [part for part in needs if not models.has(part)]
+    if missing:
+        raise UserError(
+            f"the rival {name!r} needs {', '.join(missing)}, which the model set {models.name!r} "
+            "has not: leave it out, or give a set with --model.init_args.comparison.models"
+        )

@@ -3,12 +3,13 @@
 It knows neither networks nor losses; the data set class says what a sample is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lr_edit.data.remaining import to_predict
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.pairs import RenderedPairs, rendered_pairs
 
@@ -59,6 +60,7 @@ class TabletopData(LightningDataModule):
         first_step: int = 0,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # when little is left
         self.first_step = first_step
         self.dataset, self.measured = dataset, measured or dataset
         self.train_split = train_split
@@ -119,9 +121,10 @@ class TabletopData(LightningDataModule):
         return self.loader(self.test, Consecutive(0, self.test_samples))
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        return self.test_dataloader()
+        """This process's share of what is left of the test samples."""
+        return self.loader(self.test, to_predict(self.test, self.trainer))
 
-    def loader(self, dataset: Dataset[Any], sampler: Sampler[int]) -> DataLoader[Any]:
+    def loader(self, dataset: Dataset[Any], sampler: Iterable[int]) -> DataLoader[Any]:
         """Batches in the sampler's order."""
         return DataLoader(
             dataset,

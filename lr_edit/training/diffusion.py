@@ -12,6 +12,7 @@ from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.training.losses import add_noise, noisy_times, region_mse, velocity
+from lr_edit.training.explain import check_names
 from lr_edit.training.recipe import Recipe, Schedule
 
 
@@ -38,6 +39,7 @@ class DiffusionRecipe(Recipe):
         self.save_hyperparameters()
         self.tokenizer = load_tokenizer(f"{start}/tokenizer" if start else clip)
         tower = load_text_tower(clip)
+        check_names(network or {}, build_diffusion, "model.init_args.network", own=1)
         self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)

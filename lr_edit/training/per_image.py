@@ -12,10 +12,11 @@ from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.errors import UserError
-from lr_edit.files import load_picture, made_folder, save_image
+from lr_edit.files import load_picture, made_folder, replacing, save_image
 from lr_edit.images import mask_to_pil, to_pil
 from lr_edit.regions.per_image import PerImageOptions, PerImageProposer, References
 from lr_edit.sheet import Tile, marked, sheet
+from lr_edit.training.pictures import draw_curves
 from lr_edit.training.recipe import Recipe, Schedule
 
 
@@ -23,8 +24,9 @@ class PerImageRecipe(Recipe):
     """Trains the regions around a picture's anchor points; `fit` ends with the best one.
 
     image: a file. prompt: what the edit should show. output: a folder for region.png (fit for
-    --mask) and sheet.png, the regions in the order of their ranking. The schedule is constant, as
-    published; its learning rate stands in `options`, as do the steps (`iterations`).
+    --mask), sheet.png, the regions in the order of their ranking, and loss.png, the loss and its
+    terms by step. The schedule is constant, as published; its learning rate stands in `options`, as
+    do the steps (`iterations`).
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class PerImageRecipe(Recipe):
         options: PerImageOptions = PerImageOptions(),
         output: str = "runs/region_per_image",
     ) -> None:
-        schedule = Schedule(options.learning_rate, warmup=1, decay=0.0, seed=options.seed)
+        schedule = Schedule(
+            options.learning_rate, warmup=1, decay=0.0, weight_decay=0.0, seed=options.seed
+        )
         super().__init__(schedule, output)
         if options.shape == "random":
             raise UserError("shape is 'random': nothing is learned there; give boxes or masks")
@@ -45,6 +49,7 @@ class PerImageRecipe(Recipe):
         self.picture, self.prompt = load_picture(image).pixels, prompt
         self.shape = self.proposer.shape(self.picture)
         self.references: References | None = None
+        self.curves: dict[str, list[tuple[int, float]]] = {}
 
     def train_dataloader(self) -> DataLoader[Any]:
         """One item an optimiser step: the picture is the data."""
@@ -57,7 +62,11 @@ class PerImageRecipe(Recipe):
                 image = self.picture.to(self.device)
                 self.references = self.proposer.references(image, self.prompt)
             masks = self.shape.draw(generator)
-            return self.log_loss(self.proposer.loss(self.references, masks, generator))
+            terms = self.proposer.terms(self.references, masks, generator)
+        loss = torch.stack(tuple(terms.values())).sum()
+        for name, value in {"loss": loss, **terms}.items():
+            self.curves.setdefault(name, []).append((self.global_step, float(value.detach())))
+        return self.log_loss(loss)
 
     def export(self, folder: Path) -> None:
         with torch.no_grad():
@@ -71,3 +80,5 @@ class PerImageRecipe(Recipe):
             mask = mask_to_pil((one.mask > 0.5).float().cpu())
             tiles.append(Tile(marked(source, mask, mask), f"rank {rank}", f"{one.score:.3f}"))
         save_image(sheet(f"“{self.prompt}”", tiles, columns=5), place / "sheet.png")
+        with replacing(place / "loss.png") as temporary:
+            draw_curves(self.curves, temporary)

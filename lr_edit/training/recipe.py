@@ -15,7 +15,14 @@ from lightning import LightningModule
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
 
+from lr_edit.backbones.memory import enough_memory
 from lr_edit.errors import UserError
+
+_STEPS = ("training_step", "validation_step", "test_step", "predict_step")
+_REMEDY = (
+    "give a smaller --data.init_args.batch_size (half of it with --trainer.accumulate_grad_batches "
+    "2 learns the same), --trainer.precision bf16-mixed, or --trainer.accelerator cpu"
+)
 
 
 def training_share(trainer: Any) -> float:
@@ -56,8 +63,15 @@ class Schedule:
 class Recipe(LightningModule):
     """AdamW under a schedule; every random number a function of seed and step.
 
-    output: where `fit` writes the trained weights ("" = nowhere).
+    output: where `fit` writes the trained weights ("" = nowhere). Where memory runs out in a step,
+    UserError says what helps.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in _STEPS:  # here, since Lightning calls them from many places
+            if name in vars(cls):
+                setattr(cls, name, enough_memory(_REMEDY)(vars(cls)[name]))
 
     def __init__(self, schedule: Schedule, output: str) -> None:
         super().__init__()
@@ -94,6 +108,14 @@ class Recipe(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    @enough_memory(_REMEDY)
+    def backward(self, loss: Tensor, *arguments: Any, **options: Any) -> None:
+        super().backward(loss, *arguments, **options)
+
+    @enough_memory(_REMEDY)
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        super().optimizer_step(*arguments, **options)
 
     def log_loss(self, loss: Tensor) -> Tensor:
         """Log a training loss and keep it for the card's curve.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lr_edit.backbones.devices import plain_attention
+from lr_edit.backbones.folders import hub_name, local_folder
 from lr_edit.data.module import PhraseData
 from lr_edit.errors import UserError
 from lr_edit.regions.features import FrozenFeatures
@@ -15,6 +16,7 @@ from lr_edit.regions.learned import LearnedProposer, check_backbones, load_regio
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
+from lr_edit.training.explain import check_names
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule
 
@@ -49,6 +51,7 @@ class RegionRecipe(Recipe):
         if start:
             self.network = load_region_network(start).train().requires_grad_(True)
         else:
+            check_names(network or {}, RegionNetwork, "model.init_args.network", own=3)
             self.network = RegionNetwork(
                 features.channels, features.words.token_channels, features.identities,
                 **(network or {}),
@@ -106,6 +109,11 @@ class RegionRecipe(Recipe):
 
     def on_test_start(self) -> None:
         if not self.trained:
+            if local_folder(self.shipped) is None and not hub_name(self.shipped):
+                raise UserError(
+                    f"there is no trained network in {self.shipped!r}: give a checkpoint of this "
+                    "recipe with --ckpt_path, or a folder of weights with --model.init_args.shipped"
+                )
             shipped = load_region_network(self.shipped)
             check_backbones(shipped.backbones, self.frozen[0].identities)
             self.network.load_state_dict(shipped.state_dict())

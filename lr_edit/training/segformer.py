@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
+from lr_edit.backbones.folders import loading
+from lr_edit.backbones.pretrained import from_folder
 from lr_edit.tabletop.segments import CLASS_NAMES
 from lr_edit.training.recipe import Recipe, Schedule
 
@@ -42,9 +44,8 @@ class SegformerRecipe(Recipe):
             label2id={name: i for i, name in names.items()},
         )
         if start:
-            self.network = SegformerForSemanticSegmentation.from_pretrained(
-                start, local_files_only=True, dtype=torch.float32
-            ).train()
+            with loading(start):
+                self.network = from_folder(SegformerForSemanticSegmentation, start).train()
         else:
             self.network = SegformerForSemanticSegmentation(config)
 

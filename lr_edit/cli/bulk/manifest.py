@@ -21,9 +21,19 @@ _LONGEST_ID = 120  # characters; at most 4 bytes each in UTF-8
 _KINDS: dict[str, type] = {
     "image": str, "replace": str, "with": str, "remove": str, "instruction": str, "mask": str,
     "proposer": str, "region_only": bool, "force": bool, "grow": int, "feather": int, "count": int,
-    "steps": int, "seed": int,
+    "steps": int, "seed": int, "distance": str,
 }  # fmt: skip
-_NULLABLE = {"replace", "with", "remove", "instruction", "mask", "proposer", "grow", "feather"}
+_NULLABLE = {
+    "replace",
+    "with",
+    "remove",
+    "instruction",
+    "mask",
+    "proposer",
+    "grow",
+    "feather",
+    "distance",
+}
 # What a line says in one way is not to be said by the defaults in another.
 _RIVALS = {
     "replace": ("remove", "instruction"), "with": ("remove", "instruction"),

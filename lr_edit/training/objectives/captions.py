@@ -25,10 +25,11 @@ class CaptionObjective(Objective):
     """Region–text contrast, CLIP's heat, absence of foreign phrases, a range of areas, smoothness.
 
     clip: sees the picture through small windows, and is frozen. contrast, heat, absent, area,
-    affinity, variation: weights of the terms. least, most: the range of areas, as shares of the
-    picture, that costs nothing. temperature: of the contrast. alike: phrases with a cosine above
-    this are not held against each other. window: of what CLIP sees at once, as a share of the
-    picture's side, of which they lie half apart.
+    affinity, variation: weights of the terms; the affinity is that of the last feature map which
+    the network reads: DINO's where there is one, as CLIP-DINOiser has it, else CLIP's. least, most:
+    the range of areas, as shares of the picture, that costs nothing. temperature: of the contrast.
+    alike: phrases with a cosine above this are not held against each other. window: of what CLIP
+    sees at once, as a share of the picture's side, of which they lie half apart.
     """
 
     def __init__(

@@ -33,7 +33,8 @@ def total_variation(mask: Tensor) -> Tensor:
 
 def unlike_neighbours(mask: Tensor, features: Tensor) -> Tensor:
     """Squared differences of a mask [P, 1, S, S] between neighbouring cells of features [P, C, h,
-    w], weighed by how alike these are: CLIP-DINOiser's affinity as a loss."""
+    w], weighed by how alike these are: affinity as a loss. CLIP-DINOiser's affinities are DINO's;
+    here they are those of whatever features are given."""
     cells = F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
     unit = F.normalize(features.float(), dim=1)
     total = mask.new_zeros(())

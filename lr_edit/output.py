@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,11 +12,13 @@ _UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def output_folder(path: str | Path, overwrite: bool = False, stale: str = "") -> Iterator[Path]:
+def output_folder(
+    path: str | Path, overwrite: bool = False, stale: Sequence[str] = ()
+) -> Iterator[Path]:
     """A new folder to write to, within `path`; when all went well, its files move up into `path`.
 
     Otherwise it is removed, and so is every folder that was made for it, and `path` is as before.
-    overwrite: files of the same names are replaced, those that match the pattern `stale` go, and
+    overwrite: files of the same names are replaced, those that match a pattern of `stale` go, and
     all others stay; without it `path` must be new or empty. That it can be written to is found out
     on entering, before any work.
 
@@ -25,18 +27,15 @@ def output_folder(path: str | Path, overwrite: bool = False, stale: str = "") ->
     target = Path(path)
     temporary = target / f"{_UNFINISHED}{uuid.uuid4().hex[:8]}"
     made: list[Path] = []
+    check_output(target, overwrite)
     try:
         with _explained(target):
             made += [folder for folder in (target, *target.parents) if not folder.exists()]
-            if target.is_file():
-                raise UserError(f"the output folder {str(target)!r} is a file: choose another")
             target.mkdir(parents=True, exist_ok=True)
-            if not overwrite:
-                _check_empty(target)
             temporary.mkdir()
         yield temporary
         with _explained(target):
-            for old in sorted(target.glob(stale)) if stale else ():
+            for old in {old for pattern in stale for old in target.glob(pattern)}:
                 old.unlink()
             _move_up(temporary, target)
     finally:
@@ -46,12 +45,22 @@ def output_folder(path: str | Path, overwrite: bool = False, stale: str = "") ->
                 folder.rmdir()
 
 
-def _check_empty(folder: Path) -> None:
-    """Raises UserError when something lies in the folder; what a killed run left does not count."""
-    if any(not item.name.startswith(_UNFINISHED) for item in folder.iterdir()):
-        raise UserError(
-            f"the output folder {str(folder)!r} is not empty: choose another, or give --overwrite"
-        )
+def check_output(path: str | Path, overwrite: bool = False) -> None:
+    """Raises UserError where results cannot go to `path`; nothing is made.
+
+    It may be new or an empty folder, where what a killed run left does not count; with overwrite
+    any folder.
+    """
+    folder = Path(path)
+    with _explained(folder):
+        if folder.is_file():
+            raise UserError(f"the output folder {str(folder)!r} is a file: choose another")
+        found = folder.iterdir() if folder.exists() and not overwrite else iter(())
+        if any(not item.name.startswith(_UNFINISHED) for item in found):
+            raise UserError(
+                f"the output folder {str(folder)!r} is not empty: choose another, or give "
+                "--overwrite"
+            )
 
 
 def _move_up(temporary: Path, target: Path) -> None:

@@ -1,0 +1,134 @@
+"""Every way to teach the region network: what each of its terms reaches, and that it learns."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import weights
+from region_fakes import batch, features, network
+
+from lr_edit.backbones.diffusion import UNetDiffusion
+from lr_edit.backbones.open_clip import OpenClipEncoder
+from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.training.objectives.base import Batch, Learner, Objective
+from lr_edit.training.objectives.captions import CaptionObjective
+from lr_edit.training.objectives.masks import MaskObjective, fitness, mask_errors
+from lr_edit.training.objectives.through_edit import (
+    DifferentiableEdit,
+    ScoreFunctionEdit,
+    reinforced,
+)
+
+# What a term cannot reach, by how the parameters' names begin.
+PRESENCE = ("presence.", "evidence")
+JUDGED = (*PRESENCE, "fit.")
+EDGES = ("climb.", "kernels.")
+# Of scores only the softmax is seen, which a constant added to all of them leaves as it is.
+MIXED = (*PRESENCE, "fit.2.bias")
+UNREACHED = {
+    "masks": {
+        "masks": JUDGED, "pick": MIXED, "hints": (*JUDGED, *EDGES), "presence": EDGES,
+        "score": (*PRESENCE, *EDGES, "where."), "empty": (*JUDGED, *EDGES),
+    },
+    "captions": {
+        "contrast": MIXED, "heat": MIXED, "absent": (), "area": MIXED, "affinity": MIXED,
+        "variation": MIXED, "change": JUDGED,
+    },
+    "edits": {
+        "text": MIXED, "direction": MIXED, "structure": MIXED, "area": MIXED, "variation": MIXED,
+        "rest": (),
+    },
+    "score function": {"reinforced": MIXED, "area": MIXED, "variation": MIXED, "rest": ()},
+}  # fmt: skip
+ROUNDING = 1e-6  # of the greatest gradient: less than this is none
+
+
+@pytest.fixture(scope="module")
+def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objective]:
+    """Every way to learn, with tiny frozen networks."""
+    folder: Path = tmp_path_factory.mktemp("weights")
+    encoder = OpenClipEncoder(f"local-dir:{weights.clip(folder / 'clip')}")
+    dense = OpenClipDense(encoder)
+    diffusion = UNetDiffusion(str(weights.diffusion(folder / "diffusion")))
+    return {
+        "masks": MaskObjective(),
+        "captions": CaptionObjective(encoder, alike=0.999),
+        "edits": DifferentiableEdit(dense, diffusion),
+        "score function": ScoreFunctionEdit(dense, diffusion, draws=3, cells=4),
+    }
+
+
+def example() -> Batch:
+    """A batch in which the first phrase of every picture is an edit prompt."""
+    made = batch()
+    edit = torch.zeros(2, 3, dtype=torch.bool)
+    edit[:, 0] = True
+    return {**made, "edit": edit}
+
+
+@pytest.mark.parametrize("name", UNREACHED)
+def test_every_parameter_learns_and_the_loss_falls(
+    objectives: dict[str, Objective], name: str
+) -> None:
+    learner, given = Learner(network(), features()), example()
+    optimiser = torch.optim.Adam(learner.network.parameters(), lr=5e-3)
+    losses = []
+    for step in range(10):
+        terms = objectives[name].terms(learner, given, torch.Generator().manual_seed(0))
+        optimiser.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        if step == 0:
+            for part, parameter in learner.network.named_parameters():
+                assert parameter.grad is not None, part
+                assert torch.isfinite(parameter.grad).all(), part
+                assert parameter.grad.abs().sum() > 0, part
+            assert (learner.network.readings.weight.grad.abs().sum(1) > 0).all()  # type: ignore[union-attr]
+        optimiser.step()
+        # The score-function estimate is a sum of chances: it has no level of its own to fall from.
+        losses.append(sum(float(v.detach()) for k, v in terms.items() if k != "reinforced"))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("name", UNREACHED)
+def test_every_term_moves_all_the_weights_that_it_can_reach(
+    objectives: dict[str, Objective], name: str
+) -> None:
+    learner = Learner(network(), features())
+    terms = objectives[name].terms(learner, example(), torch.Generator().manual_seed(0))
+    assert terms.keys() == UNREACHED[name].keys()
+    names, parameters = zip(*learner.network.named_parameters(), strict=True)
+    for term, value in terms.items():
+        gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        assert all(g is None or torch.isfinite(g).all() for g in gradients), term
+        greatest = [0.0 if g is None else float(g.abs().max()) for g in gradients]
+        still = [n for n, g in zip(names, greatest, strict=True) if g <= ROUNDING * max(greatest)]
+        assert still == [n for n in names if n.startswith(UNREACHED[name][term])], term
+
+
+def test_mask_errors_are_least_for_the_truth() -> None:
+    truth = torch.zeros(1, 8, 8)
+    truth[:, 2:5, 2:6] = 1
+    logits = torch.stack((20 * (2 * truth - 1), 0 * truth, 20 * (1 - 2 * truth)), 1)
+    bce, dice = mask_errors(logits, truth)
+    assert bce[0, 0] < 1e-6 and dice[0, 0] < 0.01
+    assert bce[0, 0] < bce[0, 1] < bce[0, 2] and dice[0, 0] < dice[0, 1] < dice[0, 2]
+
+
+def test_scores_are_taught_to_be_the_fit() -> None:
+    learner, given = Learner(network(), features()), example()
+    found = learner.answers(given)
+    targets = fitness(found, given["object"].flatten(0, 1).float())
+    assert targets.shape == found.score.shape and targets.min() >= 0 and targets.max() <= 1
+
+
+def test_the_score_function_estimate_is_the_gradient_of_the_expected_reward() -> None:
+    """One cell, reward 1 where it is drawn: the expected reward is the chance itself."""
+    generator = torch.Generator().manual_seed(0)
+    logit = torch.tensor([0.3], requires_grad=True)
+    chance = logit.sigmoid().expand(4000, 1)
+    drawn = (torch.rand(4000, 1, generator=generator) < chance).float()
+    logs = drawn * chance.log() + (1 - drawn) * (1 - chance).log()
+    reinforced(logs, drawn).backward()
+    expected = float((logit.sigmoid() * (1 - logit.sigmoid())).detach())
+    assert logit.grad is not None
+    assert -float(logit.grad) == pytest.approx(expected, abs=0.03)
