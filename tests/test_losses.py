@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lr_edit.errors import UserError
+from lr_edit.guidance import terms
+from lr_edit.guidance.augment import homographies
 from lr_edit.guidance.losses import (
     background_l2,
     background_lpips,
@@ -16,7 +19,7 @@ from lr_edit.guidance.losses import (
     range_loss,
     spherical_distance,
 )
-from lr_edit.guidance.options import GuidanceWeights
+from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.guidance.terms import (
     ClipTerm,
     L2Term,
@@ -176,6 +179,27 @@ def test_what_a_term_remembers_is_gone_before_the_next():
     with torch.autograd.graph.saved_tensors_hooks(Memory, lambda memory: memory.tensor):
         weighted_sum(terms, x, x, picture(), MASK, "a dog")
     assert seen_before == [0, seen_before[1]] and seen_before[1] <= 2
+
+
+def test_views_may_go_through_the_encoder_in_parts(monkeypatch):
+    options = AugmentOptions(copies=5, probability=1.0)
+    x = torch.cat((picture(seed=1), picture(seed=2)))
+
+    def measured() -> tuple[LinearClip, Tensor, Tensor]:
+        encoder, leaf = LinearClip(), x.clone().requires_grad_()
+        generators = [torch.Generator().manual_seed(k) for k in range(2)]
+        draw = partial(homographies, options, generators)
+        term = ClipTerm(encoder, TextCache(encoder), views=ViewOptions(side=8), augment=draw)
+        loss = term(leaf, picture(), MASK, "a dog")
+        return encoder, loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]
+
+    together, loss, slope = measured()
+    monkeypatch.setattr(terms, "VIEW_PIXELS", 2 * 2 * 8**2)
+    parted, parts_loss, parts_slope = measured()
+    assert [len(seen) for seen in together.seen] == [10]
+    assert [len(seen) for seen in parted.seen] == [4, 4, 2]
+    torch.testing.assert_close(parts_loss, loss)
+    torch.testing.assert_close(parts_slope, slope)
 
 
 def test_a_loss_without_a_slope_has_no_opinion():

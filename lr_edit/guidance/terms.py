@@ -29,6 +29,10 @@ _DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+VIEW_PIXELS = 4 * 224**2
+"""Of views in one call of an encoder: what more of them remember for their slope is much memory."""
+
+
 class TextCache:
     """An encoder's text embeddings, each phrase encoded once."""
 
@@ -61,8 +65,9 @@ class ClipTerm(GuidanceTerm):
     """L_CLIP: the distance between CLIP(e) and CLIP(x0 * m), averaged over augmented views.
 
     Joshi and Aditya, section 3.3; the average over augmentations is Blended Diffusion's, section
-    3.3. All views of all candidates go through the encoder in one call. `augment` gives the
-    matrices [B, K, 3, 3] of one evaluation; without it there is the plain view alone.
+    3.3. All candidates go through the encoder together, as many views of each in one call as keep
+    within VIEW_PIXELS. `augment` gives the matrices [B, K, 3, 3] of one evaluation; without it
+    there is the plain view alone.
     """
 
     def __init__(
@@ -83,11 +88,19 @@ class ClipTerm(GuidanceTerm):
 
     def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
         """The mean distance [B] over the views of each candidate."""
-        matrices = self._augment() if self._augment else None
-        views = region_views(denoised, source, mask, self._views, matrices)
-        embeddings = self._encoder.encode_image(views.flatten(0, 1)).float()
-        distances = self._distance(embeddings, self._text(prompt))
-        return distances.view(views.shape[:2]).mean(dim=1)
+        matrices = self._augment() if self._augment else torch.eye(3).expand(len(denoised), 1, 3, 3)
+        at_once = max(1, VIEW_PIXELS // (len(denoised) * self._views.side**2))
+
+        def distance(images: Tensor, chosen: Tensor) -> Tensor:
+            views = region_views(images, source, mask, self._views, chosen)
+            embeddings = self._encoder.encode_image(views.flatten(0, 1)).float()
+            distances = self._distance(embeddings, self._text(prompt))
+            return distances.view(views.shape[:2]).sum(dim=1)
+
+        parts = [
+            sloped(partial(distance, chosen=part), denoised) for part in matrices.split(at_once, 1)
+        ]
+        return torch.stack(parts).sum(dim=0) / matrices.shape[1]
 
 
 class LpipsTerm(GuidanceTerm):
