@@ -55,6 +55,15 @@ def check_phrase(text: str, name: str, limit: int = 300) -> str:
     return text
 
 
+def check_words(text: str, name: str) -> str:
+    """As `check_phrase`; also raises UserError for punctuation alone, in which no model can read
+    what is meant."""
+    text = check_phrase(text, name)
+    if all(unicodedata.category(character)[0] in "CPZ" for character in text):
+        raise UserError(f"the {name} {text!r} has no word in it: say it in a few words")
+    return text
+
+
 def check_length(tokens: int, most: int, phrase: str, reader: str) -> None:
     """Raises UserError for a phrase of more tokens than `reader` reads, start and end included."""
     if tokens > most:

@@ -104,6 +104,8 @@ def test_pictures_too_thin(refused, tmp_path, size):
         ({"with": ""}, "is empty"),
         ({"replace": " \t "}, "is empty"),
         ({"with": "x" * 301}, "301 characters"),
+        ({"replace": "?! …"}, "the phrase of --replace '?! …' has no word in it"),
+        ({"with": "—"}, "has no word in it"),
         ({"with": "two\nlines"}, "control characters"),
         ({"with": None}, "nothing says what to change"),
         ({"replace": None}, "nothing says what to change"),

@@ -34,7 +34,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
         ("training.region.", "trainig.region.", "trainig.region", "'lr_edit.training.region.Reg"),
         ("lr_edit.training.region.", "lr_edt.training.region.", "lr_edt", "'lr_edit.training.reg"),
         ("objectives.masks.", "objektives.mask.", "'lr_edit.training.objektives.m", ".masks.Mask"),
-        ("EarlyStopping", "EarlyStoping", "trainer.callbacks: there is no class", "'EarlyStopping'"),
+        ("EarlyStopping", "EarlyStoping", "trainer.callbacks: there is no", "'EarlyStopping'"),
         ("loggers.CSVLogger", "loggers.CSVLoger", "CSVLoger'", "loggers.CSVLogger'"),
         (TARGET, "    network: {widht: 16}", "init_args.network takes no 'widht'", "'width'"),
         (TARGET, "    network: {zzz: 3}", "network takes no 'zzz'", "see --help"),

@@ -17,7 +17,7 @@ from lr_edit.guidance.options import (
     RankingOptions,
     ViewOptions,
 )
-from lr_edit.instruction import Instruction, check_phrase, parse
+from lr_edit.instruction import Instruction, check_words, parse
 
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
@@ -109,16 +109,16 @@ def _instruction(values: Namespace, proposer: str) -> Instruction:
     if values.instruction is not None:
         return parse(values.instruction)
     if values.remove is not None:
-        return Instruction(check_phrase(values.remove, "phrase of --remove"), "")
+        return Instruction(check_words(values.remove, "phrase of --remove"), "")
     if values.region_only and find is not None and paint is None:
-        return Instruction(check_phrase(find, "phrase of --replace"), "")
+        return Instruction(check_words(find, "phrase of --replace"), "")
     if paint is None or (find is None and PROPOSERS[proposer] == "phrase"):
         raise UserError(
             "nothing says what to change: give --replace and --with, or --remove, or --instruction"
         )
-    paint = check_phrase(paint, "phrase of --with")
+    paint = check_words(paint, "phrase of --with")
     if find is not None:
-        return Instruction(check_phrase(find, "phrase of --replace"), paint)
+        return Instruction(check_words(find, "phrase of --replace"), paint)
     if PROPOSERS[proposer] == "prompt":
         return Instruction(paint, paint, "edit")
     return Instruction(_UNNAMED, paint)

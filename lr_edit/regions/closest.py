@@ -32,8 +32,7 @@ def closest_things(
         seen = [
             segmentation.names[int(label)]
             for label, area in zip(labels, areas, strict=True)
-            if area >= minimum * areas.sum()
-            and segmentation.names[int(label)] not in SURROUNDINGS
+            if area >= minimum * areas.sum() and segmentation.names[int(label)] not in SURROUNDINGS
         ]
         words = clip.encode_text([phrase, *seen]).float().cpu()
         order = (words[1:] @ words[0]).argsort(descending=True, stable=True).tolist()

@@ -1,4 +1,4 @@
-"""What jsonargparse complains of, in one line with the closest name that is right; it runs nothing."""
+"""What jsonargparse complains of, in one line with the closest name that is right."""
 
 import difflib
 import importlib
@@ -108,7 +108,8 @@ def _kinds(base: str) -> list[str]:
 
 def _below(kind: type) -> list[type]:
     """All that inherit from a class, as far as they are imported."""
-    return [found for one in kind.__subclasses__() for found in (one, *_below(one))]
+    found: list[type] = kind.__subclasses__()
+    return [*found, *(below for one in found for below in _below(one))]
 
 
 def _wrong_field(path: str, group: str, wrong: str) -> str:

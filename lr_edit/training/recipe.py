@@ -6,6 +6,7 @@ alone, so that a run that was stopped goes on as it would have. It knows no data
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ class Recipe(LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_train_batch_start(self, batch: Any, index: int) -> None:
+        # Lightning counts a step too many for its loggers after every --ckpt_path.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
+
     @enough_memory(_REMEDY)
     def backward(self, loss: Tensor, *arguments: Any, **options: Any) -> None:
         super().backward(loss, *arguments, **options)
@@ -138,6 +143,9 @@ class Recipe(LightningModule):
         checkpoint["seconds"] = self.seconds_before + time.monotonic() - self.began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for part in ("state_dict", "current_model_state"):  # the second where weights are averaged
+            if part in checkpoint:
+                check_state(checkpoint[part], self.state_dict())
         self.history = list(checkpoint.get("history", []))
         self.seconds_before = checkpoint.get("seconds", 0.0)
 
@@ -149,6 +157,25 @@ class Recipe(LightningModule):
     def export(self, folder: Path) -> None:
         """Write the trained network in the format that its backbone class loads."""
         raise NotImplementedError
+
+
+def check_state(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raises UserError unless a checkpoint's tensors are those of the recipe, by name and shape."""
+    wrong = [
+        *(f"{name} is missing" for name in expected if name not in given),
+        *(f"{name} is none of its own" for name in given if name not in expected),
+        *(
+            f"{name} is {list(given[name].shape)} in place of {list(value.shape)}"
+            for name, value in expected.items()
+            if name in given and given[name].shape != value.shape
+        ),
+    ]
+    if wrong:
+        more = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+        raise UserError(
+            f"the checkpoint does not fit this recipe: {wrong[0]}{more}; give --ckpt_path a whole "
+            "one that the same recipe wrote, with a network of the same size"
+        )
 
 
 def half_precision(module: nn.Module) -> dict[str, Tensor]:

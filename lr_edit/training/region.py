@@ -103,6 +103,11 @@ class RegionRecipe(Recipe):
         checkpoint["backbones"] = list(self.network.backbones)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if "backbones" not in checkpoint:
+            raise UserError(
+                "the checkpoint does not say which backbones its network reads, as those of region "
+                "networks do: give --ckpt_path one that this recipe wrote"
+            )
         check_backbones(checkpoint["backbones"], self.frozen[0].identities)
         super().on_load_checkpoint(checkpoint)
         self.trained = True
