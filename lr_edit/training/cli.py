@@ -1,11 +1,25 @@
 """LightningCLI as this project uses it: a mistake in options, YAML or weights is one line."""
 
 from argparse import ArgumentError
+from pathlib import Path
+from zipfile import is_zipfile
 
 from lightning.pytorch.cli import LightningCLI
 
 from lr_edit.errors import UserError
 from lr_edit.training.explain import explained
+
+
+class Commands(LightningCLI):
+    """LightningCLI whose options count beside --ckpt_path, too: it gives weights, not settings."""
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would put what the checkpoint remembers before YAML and command line.
+        path = self.config.get(self.config.get("subcommand"), {}).get("ckpt_path")
+        if path and Path(path).is_file() and not is_zipfile(path):
+            raise UserError(
+                f"the checkpoint {path!r} is damaged or cut short: give another --ckpt_path"
+            )
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -15,7 +29,7 @@ def run(arguments: list[str] | None = None) -> None:
     class refuses that the YAML names, such as missing weights, comes out as its own UserError.
     """
     try:
-        LightningCLI(
+        Commands(
             auto_configure_optimizers=False,
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"default_env": False, "exit_on_error": False},

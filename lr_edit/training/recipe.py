@@ -148,6 +148,9 @@ class Recipe(LightningModule):
                 check_state(checkpoint[part], self.state_dict())
         self.history = list(checkpoint.get("history", []))
         self.seconds_before = checkpoint.get("seconds", 0.0)
+        start = checkpoint.get("hyper_parameters", {}).get("start")
+        if start and "start" in self.hparams:  # where it all began, which a card tells
+            self.hparams["start"] = start
 
     def on_fit_end(self) -> None:
         trial = getattr(self.trainer, "fast_dev_run", False)

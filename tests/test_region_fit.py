@@ -1,0 +1,256 @@
+"""Training by configs/region.yaml: what it keeps and gives, killed, in two processes, in bf16."""
+
+import os
+import signal
+import subprocess
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import weights
+from fit_fakes import CONFIG, DATA, DECAY, PROCESS, TRAIN, curves, exported, left, seen, tiny
+
+import train
+from lr_edit.training.averaging import warm_average
+
+LAST = "runs/region/checkpoints/last.ckpt"
+STEPS, EPOCH = 8, DATA["steps_per_epoch"]
+KEPT = 4  # steps that the killed training left a checkpoint of
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CLIP; few and small scenes are rendered beside it, once for all tests here."""
+    return weights.clip(tmp_path_factory.mktemp("models") / "clip")
+
+
+def trained(config: Path, *more: str, command: str = "fit") -> int:
+    """train.py beside the recipe, in this process; its exit status."""
+    arguments = ["train.py", command, "--config", str(config), *more]
+    with chdir(config.parent), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", arguments)
+        return train.main()
+
+
+def in_processes(config: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """train.py fit beside the recipe, in processes of its own."""
+    return subprocess.run(
+        [*TRAIN, "fit", "--config", str(config), *more],
+        cwd=config.parent, env=os.environ | PROCESS, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nothing interrupted."""
+    config = tiny(tmp_path_factory.mktemp("whole") / "fit", clip)
+    assert trained(config, f"--trainer.max_steps={STEPS}") == 0
+    return config.parent
+
+
+@pytest.fixture(scope="module")
+def resumed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same training, killed in its third epoch and gone on with."""
+    config = tiny(tmp_path_factory.mktemp("resumed") / "fit", clip)
+    steps = f"--trainer.max_steps={STEPS}"
+    dies = ("--trainer.callbacks+=fit_fakes.Dies", f"--trainer.callbacks.step={KEPT + 1}")
+    done = in_processes(config, steps, *dies)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    place = config.parent
+    assert [line["step"] for line in seen(place)] == list(range(1, KEPT + 2))
+    assert torch.load(place / LAST, weights_only=True)["global_step"] == KEPT
+    assert not (place / "runs/region/weights").exists()
+    assert trained(config, steps, f"--ckpt_path={LAST}") == 0
+    return place
+
+
+def average(place: Path, steps: int = STEPS) -> dict[str, torch.Tensor]:
+    """The moving average of all weights from the first step's on."""
+    result = left(place, 1)
+    for step in range(2, steps + 1):
+        for name, value in left(place, step).items():
+            result[name] = warm_average(result[name], value, step - 1, DECAY)
+    return result
+
+
+def farthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """The largest difference of any weight."""
+    assert one.keys() == other.keys()
+    return max(float((one[k].float() - other[k].float()).abs().max()) for k in one)
+
+
+@pytest.mark.parametrize("name", ["whole", "resumed"])
+def test_what_is_exported_is_the_moving_average(name: str, request: pytest.FixtureRequest) -> None:
+    place = request.getfixturevalue(name)
+    given = exported(place)
+    shipped = {name: value.half() for name, value in average(place).items()}
+    last = {name: value.half() for name, value in left(place, STEPS).items()}
+    assert farthest(given, shipped) < 1e-3 < 2e-3 < farthest(given, last)
+
+
+def test_a_killed_training_goes_on_as_it_would_have(whole: Path, resumed: Path) -> None:
+    after = {key: value for key, value in curves(whole).items() if key[0] >= KEPT}
+    assert {step for step, name in after if name == "loss"} == set(range(KEPT, STEPS))
+    assert any(name == "val_miou" for _, name in after)
+    assert curves(resumed) == pytest.approx(after, rel=1e-4, abs=1e-5)
+    again, once = (
+        [line["pictures"] for line in seen(place)[KEPT - STEPS :]] for place in (resumed, whole)
+    )
+    assert again == once
+    assert farthest(exported(resumed), exported(whole)) < 2e-3
+    assert farthest(left(resumed, STEPS), left(whole, STEPS)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["whole", "resumed"])
+def test_a_checkpoint_holds_the_network_and_its_average_alone(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    place = request.getfixturevalue(name)
+    checkpoint = torch.load(place / LAST, weights_only=True)
+    for part in ("state_dict", "current_model_state"):
+        assert all(key.startswith("network.") for key in checkpoint[part])
+    network = left(place, STEPS)
+
+    def bare(part: str) -> dict[str, torch.Tensor]:
+        return {key.removeprefix("network."): value for key, value in checkpoint[part].items()}
+
+    assert farthest(bare("current_model_state"), network) == 0
+    assert farthest(bare("state_dict"), average(place)) < 1e-5
+    # The network, its average and the optimiser's two moments.
+    size = sum(value.numel() * 4 for value in network.values())
+    assert (place / LAST).stat().st_size < 5 * size + 200_000
+
+
+@pytest.mark.parametrize("part", ["state_dict", "current_model_state", "backbones"])
+def test_a_checkpoint_that_lacks_something_is_one_line(
+    whole: Path, clip: Path, tmp_path: Path, part: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = torch.load(whole / LAST, weights_only=True)
+    if part == "backbones":
+        del checkpoint[part]
+    else:
+        del checkpoint[part]["network.presence.bias"]
+    torch.save(checkpoint, tmp_path / "less.ckpt")
+    config = tiny(tmp_path / "fit", clip)
+    assert trained(config, f"--ckpt_path={tmp_path / 'less.ckpt'}") == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    (said,) = (line for line in lines if line.startswith("train.py: "))
+    assert said == lines[-1]
+    assert (part if part == "backbones" else "network.presence.bias") in said
+    assert not list(config.parent.glob("runs/region/weights"))
+
+
+def test_it_ends_early_when_nothing_gets_better(clip: Path, tmp_path: Path) -> None:
+    config = tiny(tmp_path / "fit", clip)
+    text = config.read_text()
+    assert text.count("patience: 12") == 1
+    config.write_text(text.replace("patience: 12", "patience: 1"))
+    still = ("--model.init_args.schedule.learning_rate=0", "--data.init_args.steps_per_epoch=1")
+    assert trained(config, *still, "--trainer.max_steps=8") == 0
+    # It is measured after every second epoch.
+    assert [line["step"] for line in seen(config.parent)] == [1, 2, 3, 4]
+    assert exported(config.parent)
+
+
+def test_two_processes_learn_what_one_learns_from_twice_the_batch(
+    clip: Path, tmp_path: Path
+) -> None:
+    # Presence alone: the other terms are means over the phrases that are present, of which one
+    # process may have more, and over pixels that each process chooses for itself.
+    zero = ("mask", "dice", "pick", "hint", "score", "empty")
+    alike = (
+        "--trainer.max_steps=2", "--trainer.gradient_clip_val=null",
+        *(f"--model.init_args.objective.init_args.{name}=0" for name in zero),
+    )  # fmt: skip
+    one, two = tiny(tmp_path / "one", clip), tiny(tmp_path / "two", clip)
+    assert trained(one, *alike, "--data.init_args.batch_size=4") == 0
+    done = in_processes(two, *alike, "--trainer.devices=2", "--trainer.strategy=ddp")
+    assert done.returncode == 0 and "MEMBER: 2/2" in done.stderr, done.stderr[-2000:]
+    ranks = zip(seen(two.parent, 0), seen(two.parent, 1), strict=True)
+    for alone, shared in zip(seen(one.parent), ranks, strict=True):
+        first, second = (line["pictures"] for line in shared)
+        assert len(first) == len(second) == 2 and not set(first) & set(second)
+        assert sorted(first + second) == sorted(alone["pictures"])
+        loss = np.mean([line["loss"] for line in shared])
+        assert loss == pytest.approx(alone["loss"], rel=1e-4)
+    moments = [
+        torch.load(config.parent / LAST, weights_only=True)["optimizer_states"][0]["state"]
+        for config in (one, two)
+    ]
+    for number, moment in moments[0].items():
+        torch.testing.assert_close(
+            moments[1][number]["exp_avg"], moment["exp_avg"], atol=1e-6, rtol=1e-3
+        )
+    assert farthest(left(one.parent, 2), left(two.parent, 2)) < 1e-3
+    assert farthest(left(one.parent, 2), left(one.parent, 1)) > 5e-3
+
+
+def test_it_trains_in_bfloat16_as_it_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = {"train_scenes": 2, "validation_scenes": 2, "pairs": 1, "batch_size": 1}
+    few |= {"validation_samples": 1, "steps_per_epoch": 1}
+    data = (f"--data.init_args.{name}={value}" for name, value in few.items())
+    with chdir(tmp_path), pytest.MonkeyPatch.context() as patch:
+        arguments = ["train.py", "fit", "--config", str(CONFIG), *data, "--trainer.max_steps=2"]
+        patch.setattr("sys.argv", [*arguments, "--trainer.log_every_n_steps=1"])
+        assert train.main() == 0
+    assert "Using bfloat16 Automatic Mixed Precision" in caplog.text
+    losses = [value for (_, name), value in curves(tmp_path).items() if name == "loss"]
+    assert len(losses) == 2 and np.isfinite(losses).all()
+    state = torch.load(tmp_path / LAST, weights_only=True)["state_dict"]
+    assert all(value.dtype == torch.float32 for value in state.values())
+    assert all(value.isfinite().all() for value in exported(tmp_path).values())
+
+
+def test_tensorboard_gets_the_sheet_of_every_validation(whole: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = whole.glob("runs/region/version_*/events.out.tfevents*")
+    read = EventAccumulator(str(events), {"images": 0}).Reload()
+    assert read.Tags()["images"] == ["masks"]
+    pictures = read.Images("masks")
+    assert [picture.step for picture in pictures] == [2 * EPOCH, 4 * EPOCH]
+    for picture in pictures:
+        assert picture.encoded_image_string.startswith(b"\x89PNG") and picture.width > 64
+
+
+@pytest.mark.parametrize("kind", ["vit", "dinov2"])
+def test_a_dino_stands_beside_clip_in_an_override(clip: Path, tmp_path: Path, kind: str) -> None:
+    folder = weights.dino(tmp_path / "dino", kind)
+    dino = "--model.init_args.features.init_args.dino"
+    given = (
+        f"{dino}=lr_edit.backbones.dino.DinoEncoder", f"{dino}.init_args.name={folder}",
+        f"{dino}.init_args.layers=[1,3]",
+    )  # fmt: skip
+    config = tiny(tmp_path / "fit", clip)
+    assert trained(config, *given, "--trainer.fast_dev_run=true") == 0
+    state = left(config.parent, 1)
+    assert [state[f"project.{k}.weight"].shape[1] for k in range(3)] == [32, 32, 32]
+    assert "project.3.weight" not in state
+
+
+def test_options_count_beside_a_checkpoint(whole: Path, clip: Path, tmp_path: Path) -> None:
+    config = tiny(tmp_path / "other", clip)
+    steps, rate = f"--trainer.max_steps={STEPS + 1}", "--model.init_args.schedule.learning_rate=0"
+    elsewhere = "--model.init_args.output=elsewhere"
+    assert trained(config, steps, rate, elsewhere, f"--ckpt_path={whole / LAST}") == 0
+    assert (config.parent / "elsewhere/model.safetensors").is_file()
+
+
+def test_a_checkpoint_that_is_cut_short_is_one_line(
+    whole: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut.ckpt").write_bytes((whole / LAST).read_bytes()[:-200])
+    assert trained(tiny(tmp_path / "other", clip), f"--ckpt_path={tmp_path / 'cut.ckpt'}") == 2
+    said = capsys.readouterr().err
+    assert "cut.ckpt" in said and "cut short" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("count", [1, 5, 10_000])
+def test_the_average_follows_closely_at_first_and_slowly_later(count: int) -> None:
+    before, now = torch.zeros(3), torch.ones(3)
+    expected = max(1 - DECAY, 9 / (10 + count))
+    torch.testing.assert_close(warm_average(before, now, count, DECAY), expected * now)
