@@ -37,7 +37,7 @@ def test_published_networks_stand_in_the_table_beside_the_learned_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tiny_rivals.CONTEXT", 77)  # the tabletop's phrases, in few letters each
-    weights.clip(tmp_path / "clip")
+    weights.clip(tmp_path / "clip", context=77)
     weights.dino(tmp_path / "dino")
     (tmp_path / "rivals.yaml").write_text(tiny_rivals(tmp_path / "rivals"))
     pictures = part("folder.ImageFolder", folder=str(image_folder(tmp_path / "pictures", 2)))

@@ -45,7 +45,7 @@ def test_test_compares_the_shipped_network_with_its_rivals(
             "--model.init_args.comparison.phrases=2", "--model.init_args.comparison.edits=1",
             "--model.init_args.comparison.parts=[attribute, absent]",
             "--model.init_args.comparison.size=64",
-            f"--model.init_args.comparison.models={tiny_models(tmp_path / 'tiny')}",
+            f"--model.init_args.comparison.models={tiny_models(tmp_path / 'tiny', context=77)}",
             "--model.init_args.comparison.output=compared",
         ]
     )  # fmt: skip
@@ -75,7 +75,7 @@ def test_rivals_may_learn_on_the_pictures_of_a_test(
     monkeypatch.setattr("lr_edit.proposers.PerImageOptions", few)
     comparison = Comparison(
         phrases=1, parts=("attribute",), edits=1, rivals=(*ON_THE_PICTURE, "whole"),
-        models=str(tiny_models(tmp_path / "tiny")), output="compared", size=32,
+        models=str(tiny_models(tmp_path / "tiny", context=77)), output="compared", size=32,
     )  # fmt: skip
     learned = LearnedProposer(region_fakes.network(), region_fakes.features(), 0.0)
     with torch.inference_mode():

@@ -30,9 +30,10 @@ region:
 """
 
 
-def tiny_models(folder: Path, threshold: float = 0.0) -> Path:
-    """The .yaml of a model set whose weights are in `folder`; threshold: of learned regions."""
-    weights.clip(folder / "clip")
+def tiny_models(folder: Path, threshold: float = 0.0, context: int = 20) -> Path:
+    """The .yaml of a model set whose weights are in `folder`; threshold: of learned regions;
+    context: tokens that its CLIP reads."""
+    weights.clip(folder / "clip", context=context)
     weights.segformer(folder / "segformer")
     weights.diffusion(folder / "diffusion")
     torch.manual_seed(0)

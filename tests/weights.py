@@ -58,8 +58,8 @@ def unconditional(folder: Path) -> Path:
     return folder
 
 
-def clip(folder: Path, size: int = 32, layers: int = 1) -> Path:
-    """An OpenCLIP `local-dir:` folder with its own tokenizer."""
+def clip(folder: Path, size: int = 32, layers: int = 1, context: int = 20) -> Path:
+    """An OpenCLIP `local-dir:` folder with its own tokenizer; it reads `context` tokens."""
     from open_clip.model import CLIP
     from safetensors.torch import save_model
 
@@ -71,8 +71,8 @@ def clip(folder: Path, size: int = 32, layers: int = 1) -> Path:
             "image_size": size, "layers": layers, "width": 32, "head_width": 16, "patch_size": 8,
         },
         "text_cfg": {
-            "context_length": 20, "vocab_size": len(words), "width": 32, "heads": 2, "layers": 1,
-            "hf_tokenizer_name": "tokenizer",
+            "context_length": context, "vocab_size": len(words), "width": 32, "heads": 2,
+            "layers": 1, "hf_tokenizer_name": "tokenizer",
         },
     }  # fmt: skip
     network = CLIP(32, dict(model["vision_cfg"]), dict(model["text_cfg"]))
