@@ -110,9 +110,7 @@ def _square(box: Box) -> Box:
 
 def _resize(image: Tensor, side: int) -> Tensor:
     """A square image [B, C, S, S] at another side, within the range of each sample's values."""
-    if image.shape[-1] == side:
-        return image
-    return _within(_bicubic(image, side), image)
+    return image if image.shape[-1] == side else _within(bicubic(image, side), image)
 
 
 def _reduced(image: Tensor, side: int) -> Tensor:
@@ -132,7 +130,10 @@ def _reduction(large: int, small: int) -> Tensor:
     return torch.linalg.solve(enlarged.T @ enlarged + ridge, enlarged.T).float()
 
 
-def _bicubic(image: Tensor, side: int) -> Tensor:
+def bicubic(image: Tensor, side: int) -> Tensor:
+    """Images [B, C, H, W] at [B, C, side, side], antialiased; they may leave their range."""
+    if image.shape[-2:] == (side, side):
+        return image
     return F.interpolate(image, (side, side), mode="bicubic", antialias=True, align_corners=False)
 
 

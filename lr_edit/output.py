@@ -1,4 +1,4 @@
-"""A folder of results that appears whole or not at all; it knows nothing of what is in it."""
+"""Results that appear whole or not at all; it knows nothing of what they are."""
 
 import shutil
 import uuid
@@ -25,21 +25,20 @@ def output_folder(
     Raises UserError when the folder cannot be used.
     """
     target = Path(path)
-    temporary = target / f"{_UNFINISHED}{uuid.uuid4().hex[:8]}"
     made: list[Path] = []
     check_output(target, overwrite)
     try:
-        with _explained(target):
-            made += [folder for folder in (target, *target.parents) if not folder.exists()]
-            target.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
-        yield temporary
-        with _explained(target):
-            for old in {old for pattern in stale for old in target.glob(pattern)}:
-                old.unlink()
-            _move_up(temporary, target)
+        with unfinished(target) as temporary:
+            with explained(target):
+                made += [folder for folder in (target, *target.parents) if not folder.exists()]
+                target.mkdir(parents=True, exist_ok=True)
+                temporary.mkdir()
+            yield temporary
+            with explained(target):
+                for old in {old for pattern in stale for old in target.glob(pattern)}:
+                    old.unlink()
+                _move_up(temporary, target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
         for folder in made:
             with suppress(OSError):  # not empty: the results are there
                 folder.rmdir()
@@ -52,7 +51,7 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
     any folder.
     """
     folder = Path(path)
-    with _explained(folder):
+    with explained(folder):
         if folder.is_file():
             raise UserError(f"the output folder {str(folder)!r} is a file: choose another")
         found = folder.iterdir() if folder.exists() and not overwrite else iter(())
@@ -63,6 +62,46 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
             )
 
 
+@contextmanager
+def unfinished(root: Path) -> Iterator[Path]:
+    """A new name in the folder `root`, for a file or a folder, which is gone in the end.
+
+    What a kill leaves of it is known for a leftover: see `sweep`.
+    """
+    path = root / f"{_UNFINISHED}{uuid.uuid4().hex[:12]}"
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
+def sweep(root: Path) -> None:
+    """Removes what a killed process left unfinished in the folder `root`."""
+    for left in root.glob(f"{_UNFINISHED}*"):
+        _remove(left)
+
+
+@contextmanager
+def explained(target: Path) -> Iterator[None]:
+    """What the disk refuses inside becomes UserError, which names the output folder."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the output folder {str(target)!r} cannot be written to "
+            f"({error.strerror or error}): choose another"
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, a folder, or nothing; what cannot be removed stays."""
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _move_up(temporary: Path, target: Path) -> None:
     """Every file of `temporary` to the same place in `target`, each at once."""
     for item in sorted(temporary.rglob("*")):
@@ -71,14 +110,3 @@ def _move_up(temporary: Path, target: Path) -> None:
             place.mkdir(exist_ok=True)
         else:
             item.replace(place)
-
-
-@contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"the output folder {str(target)!r} cannot be written to "
-            f"({error.strerror or error}): choose another"
-        ) from error

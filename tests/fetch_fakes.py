@@ -10,6 +10,8 @@ from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -107,3 +109,14 @@ def serving() -> Iterator[Web]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def serving_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """`serving`, taken for the hub by huggingface_hub, with that cache of what was fetched."""
+    with serving() as web:
+        files = web.url + "/{repo_id}/resolve/{revision}/{filename}"
+        hub = {"ENDPOINT": web.url, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_OFFLINE": False}
+        for name, value in {**hub, "HF_HUB_CACHE": str(cache)}.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        yield web

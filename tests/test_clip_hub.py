@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import weights
-from fetch_fakes import COMMIT, Web, serving
+from fetch_fakes import COMMIT, Web, serving_hub
 from pickles import write_evil
 
 from lr_edit.backbones.either import Either
@@ -27,11 +27,7 @@ OTHER = "f" * 40
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A server that is the hub, whose cache is empty; it has owner/name, with an evil file."""
-    with serving() as web:
-        files = web.url + "/{repo_id}/resolve/{revision}/{filename}"
-        hub = {"ENDPOINT": web.url, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_OFFLINE": False}
-        for name, value in {**hub, "HF_HUB_CACHE": str(tmp_path / "hub")}.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    with serving_hub(tmp_path / "hub", monkeypatch) as web:
         web.folders["owner/name"] = weights.clip(tmp_path / "clip")
         write_evil(tmp_path / "clip" / PICKLED, tmp_path / "mark")
         yield web

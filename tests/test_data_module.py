@@ -95,10 +95,7 @@ def test_a_batch_in_which_nothing_could_be_used_ends_the_run() -> None:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    weights.clip(folder / "clip")
-    weights.dino(folder / "dino")
-    return folder
+    return weights.clip_and_dino(tmp_path_factory.mktemp("models"))
 
 
 def tiny(name: str, models: Path, place: Path, train: Any, validation: Any) -> Path:

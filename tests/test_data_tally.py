@@ -17,10 +17,7 @@ Said = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """clip/ and dino/, the frozen networks of the recipe."""
-    folder = tmp_path_factory.mktemp("models")
-    weights.clip(folder / "clip")
-    weights.dino(folder / "dino")
-    return folder
+    return weights.clip_and_dino(tmp_path_factory.mktemp("models"))
 
 
 def with_empty_masks(folder: Path, count: int, empty: int) -> Path:

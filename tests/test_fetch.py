@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import weights
-from fetch_fakes import COMMIT, Web, serving
+from fetch_fakes import COMMIT, Web, serving_hub
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -36,11 +36,7 @@ SEGFORMER = "lr_edit.backbones.segformer.SegformerSegmenter"
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A server that is also the hub, whose cache is empty."""
-    with serving() as web:
-        files = web.url + "/{repo_id}/resolve/{revision}/{filename}"
-        hub = {"ENDPOINT": web.url, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_OFFLINE": False}
-        for name, value in {**hub, "HF_HUB_CACHE": str(tmp_path / "hub")}.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    with serving_hub(tmp_path / "hub", monkeypatch) as web:
         monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
         yield web
 

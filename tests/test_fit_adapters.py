@@ -27,10 +27,7 @@ NONE_SKIPPED = (
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """clip/ and dino/, the frozen networks of the recipes."""
-    folder = tmp_path_factory.mktemp("models")
-    weights.clip(folder / "clip")
-    weights.dino(folder / "dino")
-    return folder
+    return weights.clip_and_dino(tmp_path_factory.mktemp("models"))
 
 
 def referring(folder: Path, name: str) -> tuple[Parts, Parts]:

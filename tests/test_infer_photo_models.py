@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import weights
 import yaml
-from fetch_fakes import Web, serving
+from fetch_fakes import Web, serving_hub
 from photo_fakes import TRUNKS, caller, only_half, publish_clip, publish_trunk
 from PIL import Image
 from tiny_models import tiny_models
@@ -37,11 +37,7 @@ def call(tmp_path: Path, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A hub on this machine, of which nothing has been fetched yet."""
-    with serving() as web:
-        files = web.url + "/{repo_id}/resolve/{revision}/{filename}"
-        hub = {"ENDPOINT": web.url, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_OFFLINE": False}
-        for name, value in {**hub, "HF_HUB_CACHE": str(tmp_path / "hub")}.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    with serving_hub(tmp_path / "hub", monkeypatch) as web:
         yield web
 
 

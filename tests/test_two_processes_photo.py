@@ -19,8 +19,7 @@ ROOT = Path(__file__).parents[1]
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """configs/region_photo.yaml with tiny models and pictures."""
     folder = tmp_path_factory.mktemp("photo")
-    weights.clip(folder / "clip")
-    weights.dino(folder / "dino")
+    weights.clip_and_dino(folder)
     pictures = part("folder.ImageFolder", folder=str(image_folder(folder / "pictures", 8)))
     return tiny("region_photo", folder, folder, pictures, pictures)
 

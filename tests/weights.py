@@ -105,6 +105,13 @@ def segformer(folder: Path) -> Path:
     return folder
 
 
+def clip_and_dino(folder: Path) -> Path:
+    """The folder with clip/ and dino/: what the recipes for photographs keep frozen."""
+    clip(folder / "clip")
+    dino(folder / "dino")
+    return folder
+
+
 def dino(folder: Path, kind: str = "vit") -> Path:
     """A DINO of three layers and patches of 8 at 32 pixels, of a transformers model type, as the
     checkpoints of that type are: without a pooler, the mean and std in a file of their own."""

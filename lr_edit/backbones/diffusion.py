@@ -84,7 +84,9 @@ class UNetDiffusion(Diffusion):
 
     def check_length(self, phrase: str) -> None:
         if self._tokenizer is not None:
-            count = len(self._tokenizer(phrase, verbose=False).input_ids)
+            from lr_edit.backbones.tokenizer import token_count
+
+            count = token_count(self._tokenizer, phrase)
             check_length(count, self._network.context_length, phrase, "the diffusion model")
 
     def predict(

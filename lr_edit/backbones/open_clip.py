@@ -20,6 +20,7 @@ from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.backbones.open_clip_folder import HUB, LOCAL, WEIGHTS, hub_source, load_folder
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.backbones.sources import Source
+from lr_edit.backbones.tokenizer import token_count
 from lr_edit.backbones.url_files import UrlFile, torch_checkpoints
 from lr_edit.errors import UserError
 from lr_edit.instruction import check_length
@@ -75,7 +76,7 @@ class OpenClipEncoder(ImageTextEncoder):
         return self._tokenizer(list(phrases)).to(self._device)
 
     def check_length(self, phrase: str) -> None:
-        check_length(token_count(self._tokenizer, phrase), self._context, phrase, "CLIP")
+        check_length(phrase_tokens(self._tokenizer, phrase), self._context, phrase, "CLIP")
 
     @property
     def network(self) -> Any:
@@ -87,14 +88,14 @@ class OpenClipEncoder(ImageTextEncoder):
         return float(self._model.logit_scale.exp())
 
 
-def token_count(tokenizer: Any, phrase: str) -> int:
+def phrase_tokens(tokenizer: Any, phrase: str) -> int:
     """How many tokens an OpenCLIP tokenizer makes of a phrase, nothing cut, start and end included.
 
     Those of transformers add the two themselves.
     """
     if not hasattr(tokenizer, "tokenizer"):
         return len(tokenizer.encode(phrase)) + 2
-    return len(tokenizer.tokenizer(phrase, verbose=False).input_ids)
+    return token_count(tokenizer.tokenizer, phrase)
 
 
 def tag_source(name: str, tag: str, revision: str | None = None) -> Source | None:

@@ -9,7 +9,6 @@ from inspect import signature
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lr_edit.backbones.devices import device_named
@@ -20,6 +19,7 @@ from lr_edit.backbones.memory import NO_SAVINGS, MemoryOptions, enough_memory
 from lr_edit.backbones.pipeline_files import networks, pipeline_folder
 from lr_edit.backbones.pipeline_kinds import cfg_name, pipeline_kind
 from lr_edit.backbones.pretrained import quiet
+from lr_edit.crop import bicubic
 from lr_edit.errors import UserError
 from lr_edit.images import from_unit, mask_to_pil, to_pil
 
@@ -111,7 +111,7 @@ class PipelineInpainter(Inpainter):
             raise UserError(
                 "the pipeline's safety checker refused what it painted: try another seed or prompt"
             )
-        return from_unit(_sized(output.images.float(), self._size).clamp(0, 1)).to(picture.device)
+        return from_unit(bicubic(output.images.float(), self._size).clamp(0, 1)).to(picture.device)
 
 
 @contextmanager
@@ -147,13 +147,6 @@ def _placed(pipeline: Any, device: torch.device, memory: MemoryOptions) -> Any:
         ) from error
     pipeline.enable_model_cpu_offload(device=device)
     return pipeline
-
-
-def _sized(images: Tensor, side: int) -> Tensor:
-    """Images [B, 3, H, W] at that side, by an antialiased bicubic filter; may leave their range."""
-    if images.shape[-2:] == (side, side):
-        return images
-    return F.interpolate(images, (side, side), mode="bicubic", antialias=True, align_corners=False)
 
 
 def _own_size(pipeline: Any) -> int:

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 from lr_edit.backbones.base import freeze
 from lr_edit.backbones.memory import NO_SAVINGS, MemoryOptions, awake
 from lr_edit.backbones.pipeline_files import component, pipeline_index
-from lr_edit.backbones.tokenizer import token_ids
+from lr_edit.backbones.tokenizer import token_count, token_ids
 from lr_edit.instruction import check_length
 
 
@@ -60,7 +60,7 @@ class PromptEncoder:
     def check_length(self, phrase: str) -> None:
         """Raises UserError for a phrase of which an encoder would not read the end."""
         for encoder, tokenizer in zip(self._encoders, self._tokenizers, strict=True):
-            count = len(tokenizer(phrase, verbose=False).input_ids)
+            count = token_count(tokenizer, phrase)
             most = encoder.config.max_position_embeddings
             check_length(count, most, phrase, "the diffusion model")
 

@@ -66,6 +66,12 @@ def load_tokenizer(folder: str | Path) -> Any:
     return CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
 
 
+def token_count(tokenizer: Any, text: str) -> int:
+    """How many tokens a tokenizer of transformers makes of a text, nothing cut, start and end
+    included."""
+    return len(tokenizer(text, verbose=False).input_ids)
+
+
 def token_ids(tokenizer: Any, texts: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
     """Ids int64 [B, length] of B texts; longer ones are cut, shorter ones padded with the end."""
     ids = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length).input_ids

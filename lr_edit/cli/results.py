@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lr_edit.backbones.latent import LatentDiffusion
 from lr_edit.cli.edit import Request, build_editor
 from lr_edit.crop import mask_box
 from lr_edit.edit import Candidate, EditResult, changed_outside
@@ -151,8 +150,7 @@ def _at_once(request: Request) -> dict[str, int]:
     editor = build_editor(request.settings, request.models)
     if not isinstance(editor, GuidedEditor):
         return {}
-    most, model = editor.max_batch, editor.diffusion
-    return {"max_batch": min(most, model.batch) if isinstance(model, LatentDiffusion) else most}
+    return {"max_batch": editor.batch}
 
 
 def _versions() -> dict[str, str | None]:

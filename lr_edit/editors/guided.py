@@ -82,9 +82,8 @@ class GuidedEditor(Editor):
         self.views = views or ViewOptions()
         self.augment = augment or AugmentOptions()
         self.distance = distance
-        self.max_batch = max_batch
         latent = diffusion if isinstance(diffusion, LatentDiffusion) else None
-        self._batch = min(max_batch, latent.batch) if latent else max_batch
+        self.batch = min(max_batch, latent.batch) if latent else max_batch
         self._codec = latent.codec if latent else None
         self._remedy = latent.remedy if latent else _REMEDY
         if max_batch < 1:
@@ -123,7 +122,7 @@ class GuidedEditor(Editor):
             canvas = self._canvas(window, gray)
             samples = [
                 self._paint(window, canvas, prompt, seeds, first, on_step)
-                for first in range(0, len(seeds), self._batch)
+                for first in range(0, len(seeds), self.batch)
             ]
             patches = torch.cat([canvas.picture(part.pictures) for part in samples])
             if self.window.match_color:
@@ -154,7 +153,7 @@ class GuidedEditor(Editor):
         """Samples the batch of candidates that begins at `first`."""
         options, source = self.sampling, canvas.source
         solver = self._solver()
-        generators = [Generator().manual_seed(s) for s in seeds[first : first + self._batch]]
+        generators = [Generator().manual_seed(s) for s in seeds[first : first + self.batch]]
         view_generators = [_branch(generator) for generator in generators]
         noise = initial_noise(generators, source.shape[-1], source.device, source.shape[1])
         whole = options.timesteps is None and options.strength == 1
@@ -162,7 +161,7 @@ class GuidedEditor(Editor):
         blend = canvas_background(canvas, noise, solver.levels) if options.blend else unblended
         with self._autocast(source.device):
             denoise = self._denoiser(window, canvas, prompt, solver.timesteps, view_generators)
-            report = on_step and partial(over_batches, on_step, first, len(seeds), self._batch)
+            report = on_step and partial(over_batches, on_step, first, len(seeds), self.batch)
             return sample(denoise, solver, start, blend, generators, report, canvas.view)
 
     def _solver(self) -> Solver:

@@ -44,6 +44,11 @@ def homographies(options: AugmentOptions, generators: Sequence[Generator]) -> Te
     return compose(turn, project)
 
 
+def plain(count: int) -> Tensor:
+    """Matrices [N, 1, 3, 3] of the plain view alone, as `homographies` gives them."""
+    return torch.eye(3).expand(count, 1, 3, 3)
+
+
 def compose(first: Tensor, second: Tensor) -> Tensor:
     """Matrix products [..., 3, 3], elementwise so that autocast cannot round them to bfloat16."""
     return (first[..., :, :, None] * second[..., None, :, :]).sum(dim=-2)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, PerceptualDistance
 from lr_edit.errors import UserError
+from lr_edit.guidance.augment import plain
 from lr_edit.guidance.losses import (
     background_l2,
     background_lpips,
@@ -88,7 +89,7 @@ class ClipTerm(GuidanceTerm):
 
     def __call__(self, denoised: Tensor, source: Tensor, mask: Tensor, prompt: str) -> Tensor:
         """The mean distance [B] over the views of each candidate."""
-        matrices = self._augment() if self._augment else torch.eye(3).expand(len(denoised), 1, 3, 3)
+        matrices = self._augment() if self._augment else plain(len(denoised))
         at_once = max(1, VIEW_PIXELS // (len(denoised) * self._views.side**2))
 
         def distance(images: Tensor, chosen: Tensor) -> Tensor:

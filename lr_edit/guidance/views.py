@@ -4,10 +4,9 @@ Both see the same square around the region, the same surroundings and, through t
 normalisation; otherwise a ranking judges pictures that guidance never saw.
 """
 
-import torch
 from torch import Tensor
 
-from lr_edit.guidance.augment import compose, square_window, warp
+from lr_edit.guidance.augment import compose, plain, square_window, warp
 from lr_edit.guidance.options import ViewOptions
 
 
@@ -27,6 +26,5 @@ def region_views(
     if options.fill == "source":
         shown = shown + source * (1 - mask)
     window = square_window(mask, options.context)[:, None]
-    if matrices is None:
-        matrices = torch.eye(3).expand(len(images), 1, 3, 3)
+    matrices = plain(len(images)) if matrices is None else matrices
     return warp(shown, compose(window, matrices.to(window.device)), options.side)

@@ -4,8 +4,6 @@ Stopped at any moment and started again, it goes on with the samples that are mi
 """
 
 import json
-import shutil
-import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -21,8 +19,8 @@ from lr_edit.data.remaining import Keeper
 from lr_edit.errors import UserError
 from lr_edit.files import made_folder, replacing, save_image
 from lr_edit.images import mask_to_pil
+from lr_edit.output import sweep, unfinished
 
-_UNFINISHED = ".unfinished-"
 _RECORD, _INDEX = "masks.json", "masks.jsonl"
 
 
@@ -70,24 +68,17 @@ class MaskFolder:
         with replacing(made_folder(self.root) / _INDEX) as path:
             path.write_text("".join(json.dumps(mask) + "\n" for mask in masks), encoding="utf-8")
 
-    def sweep(self) -> None:
-        """Removes what a killed process left unfinished."""
-        for left in self.root.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left, ignore_errors=True)
-
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
         """A new name in the folder, gone in the end; what the disk refuses becomes UserError."""
-        path = self.root / f"{_UNFINISHED}{uuid.uuid4().hex[:12]}"
         try:
-            yield path
+            with unfinished(self.root) as path:
+                yield path
         except OSError as error:
             raise UserError(
                 f"the predictions cannot be written to {str(self.root)!r} "
                 f"({error.strerror or error}): make room, or choose another folder"
             ) from error
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 class MaskWriter(BasePredictionWriter, Keeper):
@@ -105,7 +96,7 @@ class MaskWriter(BasePredictionWriter, Keeper):
     def finished(self, trainer: Any, dataset: Any) -> Collection[int]:
         """As of Keeper. UserError for masks by other weights, or of other samples."""
         if trainer.is_global_zero:
-            self.folder.sweep()  # nobody writes before all are here
+            sweep(self.folder.root)  # nobody writes before all are here
         self.weights = weights_of(trainer)
         done: list[int] = trainer.strategy.broadcast(self.folder.finished())
         if done and done[0] < len(dataset):

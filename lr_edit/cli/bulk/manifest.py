@@ -24,16 +24,8 @@ _KINDS: dict[str, type] = {
     "steps": int, "seed": int, "distance": str,
 }  # fmt: skip
 _NULLABLE = {
-    "replace",
-    "with",
-    "remove",
-    "instruction",
-    "mask",
-    "proposer",
-    "grow",
-    "feather",
-    "distance",
-}
+    "replace", "with", "remove", "instruction", "mask", "proposer", "grow", "feather", "distance",
+}  # fmt: skip
 # What a line says in one way is not to be said by the defaults in another.
 _RIVALS = {
     "replace": ("remove", "instruction"), "with": ("remove", "instruction"),

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Any, Literal
 from lr_edit.cli.bulk.manifest import Line
 from lr_edit.errors import UserError
 from lr_edit.files import made_folder
+from lr_edit.output import explained, sweep, unfinished
 
 State = Literal["new", "done", "changed", "foreign"]
-_UNFINISHED = ".unfinished-"
 _REPORT = "report.json"
 _KEY = "batch"  # of what is added to a report
 
@@ -68,9 +67,9 @@ class Store:
         folder = os.open(made_folder(self.root), os.O_RDONLY)
         try:
             self._lock(folder)
-            self._sweep()
+            sweep(self.root)
             yield
-            self._sweep()
+            sweep(self.root)
         finally:
             os.close(folder)  # and with it the lock, as a kill does
 
@@ -102,16 +101,8 @@ class Store:
 
         Raises UserError for whatever the disk refuses inside.
         """
-        path = self.root / f"{_UNFINISHED}{uuid.uuid4().hex[:12]}"
-        try:
+        with explained(self.root), unfinished(self.root) as path:
             yield path
-        except OSError as error:
-            raise UserError(
-                f"the output folder {str(self.root)!r} cannot be written to "
-                f"({error.strerror or error}): choose another"
-            ) from error
-        finally:
-            _remove(path)
 
     def _lock(self, folder: int) -> None:
         try:
@@ -123,15 +114,3 @@ class Store:
             ) from error
         except OSError:  # a file system without locks
             return
-
-    def _sweep(self) -> None:
-        for left in self.root.glob(f"{_UNFINISHED}*"):
-            _remove(left)
-
-
-def _remove(path: Path) -> None:
-    """Removes a file, a folder, or nothing."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
