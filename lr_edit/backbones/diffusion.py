@@ -24,6 +24,7 @@ from lr_edit.backbones.devices import (
 )
 from lr_edit.backbones.folders import loading, located
 from lr_edit.backbones.pretrained import from_folder
+from lr_edit.backbones.residual import lean
 from lr_edit.errors import UserError
 from lr_edit.instruction import check_length
 
@@ -56,7 +57,7 @@ class UNetDiffusion(Diffusion):
         self._kind = prediction_type(self._scheduler, folder)
         self._device, self._dtype = device_named(device), dtype_named(dtype)
         self._size = int(network.size)
-        network = network.to(self._device, self._dtype)
+        network = lean(network.to(self._device, self._dtype))
         self._network: Any = freeze(checkpointed(network) if checkpointing else network)
         self._alphas = self._scheduler.alphas_cumprod.float().to(self._device)
         self._layout = torch.contiguous_format

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lr_edit.backbones.open_clip import sequence_first
 from lr_edit.backbones.tokenizer import CONTEXT_LENGTH, load_tokenizer, token_ids
 from lr_edit.training.losses import soft_cross_entropy
 from lr_edit.training.recipe import Recipe, Schedule, half_precision
@@ -59,7 +60,7 @@ class ClipRecipe(Recipe):
         self.tokenizer = load_tokenizer(tokenizer)
         self.config = model_config(len(self.tokenizer), width, layers, text_layers)
         text = {k: v for k, v in self.config["text_cfg"].items()}
-        self.network = CLIP(width, self.config["vision_cfg"], text)
+        self.network = sequence_first(CLIP(width, self.config["vision_cfg"], text))
         if start:
             from safetensors.torch import load_file
 
