@@ -312,3 +312,18 @@ def test_mistakes_about_tables_are_one_clear_line(
             opened("jxu124/refcoco", "train", ("image_id",), cache=str(tmp_path / "cache"))
         assert "\n" not in str(caught.value) and "jxu124/refcoco" in str(caught.value)
     assert parquet_files(path, "any") == [str(path)]
+
+
+def test_a_revision_is_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    asked: list[tuple[str, str | None]] = []
+
+    def on_the_hub(name: str, config: str | None, revision: str | None, **_: object) -> object:
+        asked.append((name, revision))
+        return datasets.Dataset.from_dict({"image_id": [1]})
+
+    monkeypatch.setattr("datasets.load_dataset", on_the_hub)
+    for name in ("jxu124/refcoco@0a1b2c", "jxu124/refcoco"):
+        assert len(open_table(name, "train", ("image_id",), cache=str(tmp_path))) == 1
+    assert asked == [("jxu124/refcoco", "0a1b2c"), ("jxu124/refcoco", None)]

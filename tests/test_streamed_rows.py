@@ -158,13 +158,14 @@ def test_the_hub_says_which_files_there_are(
     builder = load_dataset_builder(str(tmp_path / "set"), cache_dir=cache)
     asked: list[Any] = []
 
-    def on_the_hub(name: str, config: str | None, cache_dir: str) -> Any:
-        asked.append((name, config))
+    def on_the_hub(name: str, config: str | None, cache_dir: str, revision: str | None) -> Any:
+        asked.append((name, config, revision))
         return builder
 
     monkeypatch.setattr("datasets.load_dataset_builder", on_the_hub)
-    stream = open_stream("owner/name", "dev", COLUMNS, cache=cache)
-    assert asked == [("owner/name", None)]
+    open_stream("owner/name", "dev", COLUMNS, cache=cache)
+    stream = open_stream("owner/name@v1.2", "dev", COLUMNS, cache=cache)
+    assert asked == [("owner/name", None, None), ("owner/name", None, "v1.2")]
     assert sorted(stream.row(n)["id"] for n in range(7)) == list(range(7))
     with pytest.raises(UserError, match="no files of the split 'train': it has dev"):
         open_stream("owner/name", "train", COLUMNS, cache=cache)

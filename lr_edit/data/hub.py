@@ -23,6 +23,8 @@ def open_table(
 ) -> TableRows:
     """A split of a data set: owner/name on the hub, a folder of its parquet files, or one file.
 
+    owner/name@revision pins it to one commit, tag or branch of the hub's.
+
     columns: those that are needed. config: the subset, a folder of that name in a local copy.
     Raises UserError where there is no such set, split or column, or the hub is out of reach.
     """
@@ -75,6 +77,12 @@ def split_of(path: Path) -> str:
     return path.parent.name.removeprefix("partial-") if stem.isdigit() else stem
 
 
+def pinned(name: str) -> tuple[str, str | None]:
+    """owner/name@revision in two; the newest, which is None, where nothing is pinned."""
+    repository, _, revision = name.partition("@")
+    return repository, revision or None
+
+
 def undecoded(table: Any) -> Any:
     """The table with pictures as {"bytes", "path"}, so that a damaged one can be skipped."""
     from datasets import Image
@@ -93,8 +101,9 @@ def _loaded(name: str, split: str, config: str, cache: str) -> Any:
         files = parquet_files(Path(name), split, config)
         with _loading(name):
             return load_dataset("parquet", data_files={split: files}, **options)
+    repository, revision = pinned(name)
     with _loading(name):
-        return load_dataset(name, config or None, **options)
+        return load_dataset(repository, config or None, revision=revision, **options)
 
 
 def _addresses(name: str, split: str, config: str, cache: str) -> list[str]:
@@ -103,8 +112,11 @@ def _addresses(name: str, split: str, config: str, cache: str) -> list[str]:
         return parquet_files(Path(name), split, config)
     from datasets import load_dataset_builder
 
+    repository, revision = pinned(name)
     with _loading(name):
-        builder = load_dataset_builder(name, config or None, cache_dir=cache)
+        builder = load_dataset_builder(
+            repository, config or None, cache_dir=cache, revision=revision
+        )
     splits = builder.config.data_files or {}
     if split not in splits:
         raise UserError(
