@@ -10,50 +10,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.backbones.memory import enough_memory
 from lr_edit.editors.editor import Edit, Editor, OnStep
 from lr_edit.editors.separate import edit_separately
 from lr_edit.errors import NothingFits
-from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
-from lr_edit.guidance.ranking import ranking_scores
-from lr_edit.guidance.score import region_score
-from lr_edit.guidance.seam import seam
 from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
 from lr_edit.masks import separated
 from lr_edit.phrase import names_several, one_of
+from lr_edit.ranked import REMOVED, Candidate, Critics, ranked
 from lr_edit.regions.closest import Namer
 from lr_edit.regions.region import Region, RegionProposer, asked_of
-
-REMOVED = "nothing"
-"""The prompt for a region from which something is taken away."""
 
 _REGION_REMEDY = "give the region with --mask, another --proposer, or --device cpu"
 _SAMPLING_REMEDY = "give a smaller --count, or --device cpu"
 _RANKING_REMEDY = "give a smaller --ranking.copies or --count, or --device cpu"
-_RANKING_SEED = 1_000_003  # of the views that rank: those that guided came from other streams
 
 Stage = Literal["region", "sampling", "ranking"]
 OnStage = Callable[[Stage], None]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One finished edit.
-
-    image: float32 [1, 3, H, W] in [-1, 1], equal to the source wherever the result's weight is 0.
-    score: what it was ranked by, higher is better. scores: what that is made of, "text" (a cosine;
-    missing without a scorer) and "seam" (0 = no visible border).
-    """
-
-    image: Tensor
-    seed: int
-    score: float
-    scores: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -90,25 +66,21 @@ def edit_image(
     namer: Namer | None = None,
     proposer: RegionProposer,
     editor: Editor,
-    scorer: ImageTextEncoder | None,
+    critics: Critics,
     seeds: Sequence[int],
     gray: bool = False,
-    views: ViewOptions | None = None,
-    ranking: RankingOptions | None = None,
     on_step: OnStep | None = None,
     on_stage: OnStage | None = None,
 ) -> EditResult:
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
     paint: what it becomes; "" takes it away. Several things may become several, see `one_by_one`.
-    reading, force, namer: see `find_region`. scorer: ranks by text agreement, None by the seam
-    alone; views: what it is shown, best what guidance saw. gray: the picture has no colour. image
-    and all models are on one device. on_stage is called as each stage begins.
+    reading, force, namer: see `find_region`. critics: rank the candidates. gray: the picture has no
+    colour. image and all models are on one device. on_stage is called as each stage begins.
 
     Raises NothingFits when nothing fits `find`, UserError where memory runs out, with what helps in
     that stage, and whatever proposer and editor raise.
     """
-    ranking = ranking or RankingOptions()
     seconds: dict[str, float] = {}
     with _stage("region", seconds, on_stage):
         region = find_region(image, find, proposer, reading, force, namer, paint)
@@ -125,7 +97,7 @@ def edit_image(
             on_step=on_step,
         )
     with _stage("ranking", seconds, on_stage), enough_memory(_RANKING_REMEDY):
-        candidates = _ranked(edit, image, prompt, scorer, views or ViewOptions(), ranking)
+        candidates = ranked(edit, image, prompt, critics)
         figures = {
             "confidence": region.confidence,
             "region_share": float(region.mask.mean()),
@@ -181,43 +153,6 @@ def changed_outside(before: np.ndarray, after: np.ndarray, weight: Tensor) -> in
     """How many pixels [H, W] or [H, W, C] differ where weight [1, 1, H, W] is 0."""
     differs = (before != after).reshape(*before.shape[:2], -1).any(axis=2)
     return int((differs & (weight[0, 0] == 0).cpu().numpy()).sum())
-
-
-def _ranked(
-    edit: Edit,
-    source: Tensor,
-    prompt: str,
-    scorer: ImageTextEncoder | None,
-    views: ViewOptions,
-    ranking: RankingOptions,
-) -> tuple[Candidate, ...]:
-    """The candidates of an edit, best first; equal ones in the order of their seeds."""
-    visible = seam(edit.candidates, source, edit.mask).cpu()
-    parts = {"seam": visible}
-    if scorer is not None:
-        places = [(part > 0).float() for part in edit.parts or (edit.mask,)]
-        augment = AugmentOptions(copies=ranking.copies)
-        images = edit.candidates
-        cosines = [
-            region_score(
-                scorer, one[None], source, place, prompt, views, augment, _RANKING_SEED,
-                ranking.blur,
-            )
-            for one in images  # one at a time bounds the memory
-            for place in places
-        ]  # fmt: skip
-        agreement = torch.cat(cosines).float().cpu().unflatten(0, (len(images), -1)).mean(1)
-        parts = {"text": agreement} | parts
-    scores = ranking_scores(parts.get("text"), visible, ranking)
-    return tuple(
-        Candidate(
-            edit.candidates[k : k + 1],
-            edit.seeds[k],
-            float(scores[k]),
-            {name: float(values[k]) for name, values in parts.items()},
-        )
-        for k in scores.argsort(descending=True, stable=True).tolist()
-    )
 
 
 def _most_changed(edit: Edit, source: Tensor) -> int:

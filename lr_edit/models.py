@@ -63,6 +63,12 @@ class ModelSet:
         """What ranks candidates: an encoder that did not guide them, or `clip` without one."""
         return self.part("scorer") if self.has("scorer") else self.clip
 
+    @property
+    def finder(self) -> RegionProposer | None:
+        """What looks for that which was painted, to rank candidates: `region`, where there is
+        one."""
+        return self.region if self.has("region") else None
+
     @cached_property
     def segmenter(self) -> Segmenter:
         """The semantic segmenter."""

@@ -216,7 +216,7 @@ def test_each_edit_is_what_infer_py_makes_of_it(batch, options):
     assert {path.name for path in Path("out/2").glob("*.png")} >= {"region.png", "sheet.png"}
     first, second = rows()
     assert (first["id"], first["line"], first["status"]) == ("a", 1, "done")
-    assert first["scores"].keys() == {"confidence", "score", "text", "seam"}
+    assert first["scores"].keys() == {"confidence", "score", "text", "found", "seam"}
     assert second["id"] == "2" and second["scores"].keys() == {"confidence"}
     assert all(row["seconds"] > 0 for row in rows())
     assert not Path("out/errors.jsonl").exists()

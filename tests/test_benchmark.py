@@ -21,7 +21,7 @@ from lr_edit.evaluation.benchmark import REFERENCES, evaluate, measured, run
 from lr_edit.evaluation.case_edits import SEVERAL
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
-from lr_edit.evaluation.editing import build_editor, edit_case
+from lr_edit.evaluation.editing import build_critics, build_editor, edit_case
 from lr_edit.evaluation.judging import judge_edit, judge_edits
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.proposers import PROPOSERS
@@ -135,16 +135,21 @@ def test_a_region_that_is_not_found_leaves_the_picture(cases: list[Case]) -> Non
     models, case = fake_models(NoSegment()), cases[0]
     proposer = PROPOSERS["segformer_clip"](models)(case)
     editor = build_editor(models, FAST)
-    edited = edit_case(case, proposer, editor, models.scorer, FAST, (1, 2), torch.device("cpu"))
+    critics = build_critics(models, FAST)
+    edited = edit_case(case, proposer, editor, critics, (1, 2), torch.device("cpu"))
     assert torch.equal(edited.best, case.source) and edited.region.sum() == 0
     assert edited.seconds is not None
 
 
 def test_best_and_first_candidate_are_told_apart(cases: list[Case]) -> None:
     models, case, seeds = fake_models(), cases[0], (5, 6, 7)
-    editor, cpu = build_editor(models, FAST), torch.device("cpu")
-    edited = edit_case(case, WholeProposer(), editor, models.scorer, FAST, seeds, cpu)
-    alone = edit_case(case, WholeProposer(), editor, models.scorer, FAST, seeds[:1], cpu)
+    editor, critics, cpu = (
+        build_editor(models, FAST),
+        build_critics(models, FAST),
+        torch.device("cpu"),
+    )
+    edited = edit_case(case, WholeProposer(), editor, critics, seeds, cpu)
+    alone = edit_case(case, WholeProposer(), editor, critics, seeds[:1], cpu)
     torch.testing.assert_close(edited.first, alone.best, atol=1e-5, rtol=0)
     assert edited.others.shape == (3, 3, SIZE, SIZE)
     assert any(torch.equal(edited.best, one[None]) for one in edited.others)

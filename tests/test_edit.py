@@ -13,8 +13,9 @@ from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.guidance.views import region_views
+from lr_edit.ranked import Critics
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
-from lr_edit.regions.region import Region, RegionProposer
+from lr_edit.regions.region import Alternative, Region, RegionProposer
 
 MASK = box_mask(40, 40, 12, 12, 28, 28)
 SOURCE = picture(40, 40)
@@ -43,7 +44,7 @@ class Blind(RegionProposer):
 
 
 def edited(editor: Editor, paint: str = "an orange", **options) -> EditResult:
-    settings = {"proposer": MaskProposer(MASK), "scorer": None, "seeds": [0, 1, 2]} | options
+    settings = {"proposer": MaskProposer(MASK), "critics": Critics(), "seeds": [0, 1, 2]} | options
     return edit_image(SOURCE, "the red apple", paint, editor=editor, **settings)
 
 
@@ -72,7 +73,7 @@ def test_the_candidate_with_the_least_seam_comes_first():
 def test_text_agreement_decides_where_seams_are_switched_off():
     clip = LinearClip()
     painter = Painter(-0.6, 0.0, 0.6)
-    result = edited(painter, scorer=clip, ranking=RankingOptions(seam=0, copies=3))
+    result = edited(painter, critics=Critics(clip, options=RankingOptions(seam=0, copies=3)))
     cosines = [c.scores["text"] for c in result.candidates]
     assert cosines == sorted(cosines, reverse=True) and len(set(cosines)) == 3
     assert all(len(seen) == 3 for seen in clip.seen)  # its own number of views
@@ -81,9 +82,8 @@ def test_text_agreement_decides_where_seams_are_switched_off():
 @pytest.mark.parametrize("fill", ["source", "gray"])
 def test_ranking_sees_the_region_as_guidance_is_told_to(fill):
     clip, views = LinearClip(), ViewOptions(side=11, context=1.5, fill=fill)
-    result = edited(
-        Painter(0.3), scorer=clip, views=views, seeds=[0], ranking=RankingOptions(copies=1)
-    )
+    critics = Critics(clip, views=views, options=RankingOptions(copies=1))
+    result = edited(Painter(0.3), critics=critics, seeds=[0])
     place = (result.weight > 0).float()
     expected = region_views(result.best.image, SOURCE, place, views)
     torch.testing.assert_close(clip.seen[0], expected[0])
@@ -93,7 +93,7 @@ def test_a_guided_edit_keeps_everything_else_and_says_so():
     stages, steps = [], []
     result = edited(
         guided_editor(),
-        scorer=LinearClip(),
+        critics=Critics(LinearClip()),
         on_stage=stages.append,
         on_step=lambda progress: steps.append(progress.step),
     )
@@ -111,17 +111,37 @@ def test_a_guided_edit_keeps_everything_else_and_says_so():
 
 
 def test_candidate_and_text_score_do_not_depend_on_the_others():
-    together = edited(guided_editor(), scorer=LinearClip(), seeds=[3, 4, 5])
-    alone = edited(guided_editor(), scorer=LinearClip(), seeds=[4])
+    together = edited(guided_editor(), critics=Critics(LinearClip()), seeds=[3, 4, 5])
+    alone = edited(guided_editor(), critics=Critics(LinearClip()), seeds=[4])
     (same,) = (c for c in together.candidates if c.seed == 4)
     torch.testing.assert_close(same.image, alone.best.image, atol=1e-5, rtol=0)
     assert same.scores == pytest.approx(alone.best.scores, abs=1e-4)
 
 
+class Brightest(RegionProposer):
+    """Finds the prompt in the middle, the surer the brighter it is there."""
+
+    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
+        assert (phrase, reading) == ("an orange", "refer")
+        score = float((image * MASK).sum() / MASK.sum() / 6 + 0.5)
+        return Region(MASK, (Alternative(MASK, score, "middle"),), score)
+
+
+def test_the_candidate_in_which_the_prompt_is_found_comes_first():
+    critics = Critics(finder=Brightest(), options=RankingOptions(seam=0))
+    result = edited(Painter(-0.6, 0.6, 0.0), critics=critics)
+    assert [c.seed for c in result.candidates] == [1, 2, 0]
+    found = [c.scores["found"] for c in result.candidates]
+    assert found == sorted(found, reverse=True)
+    off = Critics(finder=Brightest(), options=RankingOptions(found=0))
+    assert "found" not in edited(Painter(0.1), critics=off, seeds=[0]).best.scores
+
+
 def test_removal_asks_for_nothing():
     painter = Painter(0.1)
-    result = edited(painter, paint="", seeds=[0])
+    result = edited(painter, paint="", seeds=[0], critics=Critics(finder=Brightest()))
     assert painter.prompts == [REMOVED] and result.prompt == REMOVED
+    assert set(result.best.scores) == {"seam"}  # nothing is not looked for
 
 
 def test_a_spill_outside_is_counted():

@@ -10,6 +10,7 @@ from torch import Tensor
 from lr_edit.edit import edit_image
 from lr_edit.editors.editor import Edit, Editor, OnStep
 from lr_edit.instruction import Reading
+from lr_edit.ranked import Critics
 from lr_edit.regions.region import Region, RegionProposer
 
 THING, CHANGE = box_mask(40, 40, 12, 12, 20, 20), box_mask(40, 40, 12, 12, 30, 24)
@@ -50,8 +51,8 @@ class Witness(Editor):
 def test_the_editor_is_handed_all_that_changes_where_it_is_known(change: Tensor | None) -> None:
     editor, region = Witness(), Region(THING, (), 0.9, change=change)
     result = edit_image(
-        picture(40, 40), "the mug", "a cat", proposer=Found(region), editor=editor, scorer=None,
-        seeds=[0],
+        picture(40, 40), "the mug", "a cat", proposer=Found(region), editor=editor,
+        critics=Critics(), seeds=[0],
     )  # fmt: skip
     ((handed, complete),) = editor.handed
     assert torch.equal(handed, THING if change is None else change)
@@ -64,8 +65,8 @@ def test_each_of_several_is_handed_with_what_changes_along_with_it() -> None:
     change = CHANGE + box_mask(40, 40, 32, 12, 38, 24)
     editor, proposer = Witness(), Found(Region(things, (), 1, change=change))
     edit_image(
-        picture(40, 40), "both mugs", "two cats", proposer=proposer, editor=editor, scorer=None,
-        seeds=[0],
+        picture(40, 40), "both mugs", "two cats", proposer=proposer, editor=editor,
+        critics=Critics(), seeds=[0],
     )  # fmt: skip
     assert [complete for _, complete in editor.handed] == [True, True]
     assert torch.equal(sum(handed for handed, _ in editor.handed), change)

@@ -20,7 +20,8 @@ MAY_USE = {
     "proposers": SHARED | {"backbones", "regions", "models"},
     "guidance": SHARED | {"backbones"},
     "editors": SHARED | {"backbones", "guidance"},
-    "edit": SHARED | {"backbones", "regions", "guidance", "editors"},
+    "ranked": SHARED | {"backbones", "regions", "guidance", "editors"},
+    "edit": SHARED | {"backbones", "regions", "guidance", "editors", "ranked"},
 }  # fmt: skip
 EVERYTHING_BUT = {
     "evaluation": {"training", "cli", "demo"}, "training": {"cli", "demo"},

@@ -38,7 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("torch.nn.Module.to", "smaller model set (--models)"),
         ("lr_edit.backbones.segformer.SegformerSegmenter.logits", "give the region with --mask"),
         ("lr_edit.backbones.diffusion.UNetDiffusion.predict", "put checkpointing: true"),
-        ("lr_edit.edit.region_score", "give a smaller --ranking.copies"),
+        ("lr_edit.ranked.region_score", "give a smaller --ranking.copies"),
     ],
 )
 def test_every_stage_of_an_edit_says_what_helps(

@@ -91,20 +91,22 @@ def test_without_a_border_there_is_no_seam(value):
     assert seam(noisy(1), noisy(2), mask).item() == 0
 
 
-def test_candidates_rank_by_text_and_against_the_seam():
-    options = RankingOptions(text=1, seam=10)
-    even = torch.zeros(3)
-    by_text = ranking_scores(torch.tensor([0.1, 0.3, 0.2]), even, options)
+def test_candidates_rank_by_text_by_finding_and_against_the_seam():
+    options = RankingOptions(text=1, found=5, seam=10)
+    even, rising = torch.zeros(3), torch.tensor([0.1, 0.3, 0.2])
+    by_text = ranking_scores(even, options, text=rising)
     assert by_text.argsort(descending=True).tolist() == [1, 2, 0]
-    by_seam = ranking_scores(None, torch.tensor([0.1, 0.3, 0.2]), options)
+    by_finding = ranking_scores(even, options, found=rising)
+    assert by_finding.argsort(descending=True).tolist() == [1, 2, 0]
+    by_seam = ranking_scores(rising, options)
     assert by_seam.argsort(descending=True).tolist() == [0, 2, 1]
 
 
 def test_cosines_that_differ_by_nothing_do_not_decide():
     text = torch.tensor([0.3, 0.3 + 1e-5])
-    scores = ranking_scores(text, torch.tensor([0.0, 0.05]), RankingOptions(text=1, seam=10))
+    scores = ranking_scores(torch.tensor([0.0, 0.05]), RankingOptions(text=1, seam=10), text)
     assert scores[0] > scores[1]
-    alone = ranking_scores(text[:1], torch.zeros(1), RankingOptions())
+    alone = ranking_scores(torch.zeros(1), RankingOptions(), text[:1])
     assert alone.tolist() == [0.0]
 
 

@@ -17,6 +17,7 @@ from lr_edit.images import to_pil
 from lr_edit.instruction import Reading
 from lr_edit.models import ModelSet, load_models
 from lr_edit.proposers import FROM_MODELS
+from lr_edit.ranked import Critics
 from lr_edit.regions.closest import closest_things
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region
@@ -90,7 +91,13 @@ def test_what_is_to_be_painted_may_not_be_too_long_either(models: ModelSet, scen
     editor = GuidedEditor(models.diffusion, models.clip, models.perceptual)
     with pytest.raises(UserError, match="reads 20 at most: shorten it"):
         edit_image(
-            scene, "it", LONG, proposer=MaskProposer(mask), editor=editor, scorer=None, seeds=[0]
+            scene,
+            "it",
+            LONG,
+            proposer=MaskProposer(mask),
+            editor=editor,
+            critics=Critics(),
+            seeds=[0],
         )
 
 
@@ -162,6 +169,6 @@ def test_the_smallest_picture_that_is_read_can_be_edited(models: ModelSet) -> No
     )
     result = edit_image(
         image, "the red apple", "an orange", force=True, proposer=models.region, editor=editor,
-        scorer=models.scorer, seeds=[0],
+        critics=Critics(models.scorer), seeds=[0],
     )  # fmt: skip
     assert result.best.image.shape == image.shape and result.figures["changed_outside"] == 0

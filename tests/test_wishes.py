@@ -14,14 +14,13 @@ from lr_edit.cli import edit as command
 from lr_edit.cli.settings import edit_settings
 from lr_edit.edit import edit_image, find_region
 from lr_edit.editors.editor import Edit, Editor
-from lr_edit.editors.options import SamplingOptions
 from lr_edit.evaluation.cases import sample_cases
-from lr_edit.evaluation.config import EditorVariant
 from lr_edit.evaluation.editing import edit_case
 from lr_edit.evaluation.region_phrases import always
 from lr_edit.evaluation.region_rows import change_rows
 from lr_edit.images import to_pil
 from lr_edit.instruction import Reading
+from lr_edit.ranked import Critics
 from lr_edit.regions.learned import LearnedProposer
 from lr_edit.regions.per_image import PerImageProposer
 from lr_edit.regions.region import Alternative, Region, RegionProposer
@@ -73,7 +72,7 @@ def test_an_edit_asks_what_its_proposer_reads(
 ) -> None:
     image = picture(SIDE, SIDE)
     edit_image(
-        image, "the mug", paint, proposer=proposer, editor=Unchanged(), scorer=None, seeds=[0]
+        image, "the mug", paint, proposer=proposer, editor=Unchanged(), critics=Critics(), seeds=[0]
     )
     assert proposer.asked == [expected]
 
@@ -87,8 +86,7 @@ def test_without_a_wish_it_is_asked_the_phrase() -> None:
 @pytest.mark.parametrize("proposer", [Names(), Wishes()])
 def test_measured_edits_ask_as_an_edit_does(proposer: Names) -> None:
     (case,) = sample_cases(1, size=SIDE)
-    variant, cpu = EditorVariant(sampling=SamplingOptions(steps=1)), torch.device("cpu")
-    edit_case(case, proposer, Unchanged(), fake_models().clip, variant, (0,), cpu)
+    edit_case(case, proposer, Unchanged(), Critics(fake_models().clip), (0,), torch.device("cpu"))
     change_rows({"asked": always(proposer)}, [case])
     wish, thing = (case.edit.paint, "edit"), (case.edit.find, "refer")
     assert proposer.asked == [wish if proposer.reads_wish else thing] * 2

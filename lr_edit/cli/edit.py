@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.editors.editor import Editor
     from lr_edit.images import Picture
     from lr_edit.models import ModelSet
+    from lr_edit.ranked import Critics
     from lr_edit.regions.closest import Namer
     from lr_edit.regions.region import Region, RegionProposer
 
@@ -115,11 +116,9 @@ def edit(
         namer=build_namer(models),
         proposer=build_proposer(settings, models, request.mask),
         editor=build_editor(settings, models),
-        scorer=models.scorer if models.has("scorer") or models.has("clip") else None,
+        critics=build_critics(settings, models),
         seeds=settings.seeds,
         gray=request.picture.gray,
-        views=settings.views,
-        ranking=settings.ranking,
         on_step=bars.on_step if trace is None else in_turn(bars.on_step, trace.on_step),
         on_stage=lambda stage: bars.stage(_STAGES[stage]),
     )
@@ -161,10 +160,29 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         }
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
+        needed["region"] = needed.get("region", False) or finds_again(settings, models)
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
     for part in models.loading(parts):
         bars.advance(part)
+
+
+def finds_again(settings: EditSettings, models: "ModelSet") -> bool:
+    """Whether what was painted is looked for: nothing is, where something is taken away."""
+    wanted = settings.ranking.found > 0 and bool(settings.instruction.paint.strip())
+    return wanted and models.has("region")
+
+
+def build_critics(settings: EditSettings, models: "ModelSet") -> "Critics":
+    """What ranks the candidates, as far as the model set has it."""
+    from lr_edit.ranked import Critics
+
+    return Critics(
+        models.scorer if models.has("scorer") or models.has("clip") else None,
+        models.finder if finds_again(settings, models) else None,
+        settings.views,
+        settings.ranking,
+    )
 
 
 def build_proposer(

@@ -12,11 +12,12 @@ from PIL import Image
 
 from lr_edit.cli.edit import Request, build_editor
 from lr_edit.crop import mask_box
-from lr_edit.edit import Candidate, EditResult, changed_outside
+from lr_edit.edit import EditResult, changed_outside
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.evaluation.machine import peak_rss_mb, provenance
 from lr_edit.files import replacing, save_image
 from lr_edit.images import composite, mask_to_pil
+from lr_edit.ranked import Candidate
 from lr_edit.sheet import Tile, marked, sheet
 
 if TYPE_CHECKING:  # what it draws with is loaded for those who want it

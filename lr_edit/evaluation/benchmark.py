@@ -19,7 +19,14 @@ from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
-from lr_edit.evaluation.editing import Edited, build_editor, edit_case, perfect, untouched
+from lr_edit.evaluation.editing import (
+    Edited,
+    build_critics,
+    build_editor,
+    edit_case,
+    perfect,
+    untouched,
+)
 from lr_edit.evaluation.judging import Verdict, judge_places
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
 from lr_edit.evaluation.metrics import PSNR_CAP
@@ -154,12 +161,12 @@ def write(report: Report, folder: Path) -> None:
 def _editing(config: BenchmarkConfig, models: ModelSet, editor: str, proposer: str) -> Edit:
     """What edits one case by that editor and proposer; all its models are loaded now."""
     variant, device = config.editors[editor], device_named(config.device)
-    built, scorer = build_editor(models, variant), models.scorer
+    built, critics = build_editor(models, variant), build_critics(models, variant)
     propose = PROPOSERS[proposer](models)
 
     def edit(case: Case) -> Edited:
         seeds = config.seeds(case.number, variant.count)
-        return edit_case(case, propose(case), built, scorer, variant, seeds, device)
+        return edit_case(case, propose(case), built, critics, seeds, device)
 
     return edit
 

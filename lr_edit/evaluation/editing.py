@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.edit import edit_image
 from lr_edit.editors.editor import Editor
 from lr_edit.editors.guided import GuidedEditor
@@ -15,6 +14,7 @@ from lr_edit.editors.inpainting import InpaintingEditor
 from lr_edit.evaluation.cases import Case
 from lr_edit.evaluation.config import EditorVariant
 from lr_edit.models import ModelSet
+from lr_edit.ranked import Critics
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region, RegionProposer, asked_of
 
@@ -57,12 +57,16 @@ def build_editor(models: ModelSet, variant: EditorVariant) -> Editor:
     )
 
 
+def build_critics(models: ModelSet, variant: EditorVariant) -> Critics:
+    """What ranks the candidates of a variant."""
+    return Critics(models.scorer, models.finder, variant.views, variant.ranking)
+
+
 def edit_case(
     case: Case,
     proposer: RegionProposer,
     editor: Editor,
-    scorer: ImageTextEncoder | None,
-    variant: EditorVariant,
+    critics: Critics,
     seeds: Sequence[int],
     device: torch.device,
 ) -> Edited:
@@ -78,10 +82,8 @@ def edit_case(
         case.edit.paint,
         proposer=_found(region),
         editor=editor,
-        scorer=scorer,
+        critics=critics,
         seeds=seeds,
-        views=variant.views,
-        ranking=variant.ranking,
     )
     by_seed = {candidate.seed: candidate.image.cpu() for candidate in result.candidates}
     return Edited(

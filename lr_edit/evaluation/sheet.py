@@ -22,7 +22,7 @@ from lr_edit.errors import UserError
 from lr_edit.evaluation.case_edits import PLAIN
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant
-from lr_edit.evaluation.editing import Edited, build_editor, edit_case
+from lr_edit.evaluation.editing import Edited, build_critics, build_editor, edit_case
 from lr_edit.evaluation.judging import judge_places
 from lr_edit.evaluation.pictures import region_picture, titled
 from lr_edit.evaluation.proposers import PROPOSERS, check_proposers
@@ -160,15 +160,13 @@ def first_results(
     """Every case edited once, with seed + its number. Raises UserError for an unknown proposer."""
     check_proposers((proposer,))
     chosen = variant or EditorVariant(count=1)
-    propose, editor, scorer = (
+    propose, editor, critics = (
         PROPOSERS[proposer](models),
         build_editor(models, chosen),
-        models.scorer,
+        build_critics(models, chosen),
     )
     return [
-        edit_case(
-            case, propose(case), editor, scorer, chosen, [seed + case.number], device_named(device)
-        )
+        edit_case(case, propose(case), editor, critics, [seed + case.number], device_named(device))
         for case in track(cases, "Editing", transient=True)
     ]
 

@@ -109,22 +109,25 @@ class AugmentOptions:
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """How finished candidates are put in order; see `ranking.order`.
+    """How finished candidates are put in order; see `ranking.ranking_scores`.
 
     Attributes:
         text: weight of the text agreement, counted in standard deviations among the candidates.
+        found: weight of how surely the region network finds what was painted, in [0, 1], where the
+            model set has such a network.
         seam: weight of the seam, in [0, 1].
         copies: views of each candidate, other ones than those that guided.
         blur: of those views, as a standard deviation in their pixels; 0 for none.
     """
 
     text: float = 1.0
+    found: float = 24.0
     seam: float = 40.0
     copies: int = 8
     blur: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("text", "seam", "blur"):
+        for name in ("text", "found", "seam", "blur"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise UserError(f"ranking.{name} is {value}; give a finite number, 0 (off) or more")
