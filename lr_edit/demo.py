@@ -21,7 +21,7 @@ SCENE = Scene(
         Thing("apple", "red", "shiny", "large", -0.15, -0.85, 0.3),
         Thing("mug", "blue", "shiny", "large", 1.25, 0.2, -0.4),
         Thing("book", "purple", "matte", "large", -1.6, 0.7, 0.4),
-        Thing("lamp", "yellow", "matte", "large", -0.5, 2.1, 0.2),
+        Thing("lamp", "yellow", "matte", "large", -1.35, 2.3, 0.2),
     ),
     surface="wood",
     backdrop="gray wall",

@@ -100,7 +100,7 @@ def _sheet(request: Request, result: EditResult, pictures: list[Image.Image]) ->
     ]
     for rank, (candidate, picture) in enumerate(zip(result.candidates, pictures, strict=True), 1):
         name = "edit" if rank == 1 else f"candidate {rank}"
-        tiles.append(Tile(picture, name, f"{_scores(candidate)} · seed {candidate.seed}"))
+        tiles.append(Tile(picture, f"{name} · seed {candidate.seed}", _scores(candidate)))
     return sheet(title, tiles)
 
 
