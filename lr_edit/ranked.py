@@ -67,7 +67,7 @@ def ranked(edit: Edit, source: Tensor, prompt: str, critics: Critics) -> tuple[C
 
 
 def measured(edit: Edit, source: Tensor, prompt: str, critics: Critics) -> dict[str, Tensor]:
-    """The parts of the scores by name, each [N]; those of no weight are not measured."""
+    """The parts of the scores by name, each [N], as far as there are critics of them."""
     options, places = critics.options, [(part > 0).float() for part in edit.parts or (edit.mask,)]
     parts = {}
     if critics.scorer is not None:

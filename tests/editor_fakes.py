@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from lr_edit.backbones.base import Diffusion, ImageTextEncoder, PerceptualDistance, Prediction
-from lr_edit.editors.editor import Edit
+from lr_edit.editors.editor import Edit, Editor
 
 
 def cosine_schedule(total: int = 1000) -> Tensor:
@@ -121,3 +122,24 @@ def outside_is_kept(result: Edit, image: Tensor) -> bool:
     images = image.expand_as(result.candidates)
     same = torch.equal(result.candidates[outside], images[outside])
     return same and bool(outside.any()) and not torch.equal(result.candidates, images)
+
+
+class Witness(Editor):
+    """Paints nothing, and remembers what it was handed: regions, and whether they are complete."""
+
+    def __init__(self) -> None:
+        self.handed: list[tuple[Tensor, bool]] = []
+
+    def edit(
+        self,
+        image: Tensor,
+        region: Tensor,
+        prompt: str,
+        *,
+        seeds: Sequence[int],
+        complete: bool = False,
+        **others: Any,
+    ) -> Edit:
+        self.handed.append((region, complete))
+        whole = (0, 0, image.shape[-1], image.shape[-2])
+        return Edit(image.repeat(len(seeds), 1, 1, 1), tuple(seeds), region, whole)

@@ -1,14 +1,11 @@
 """What an editor is handed of a region: all that changes, and whether that is known."""
 
-from collections.abc import Sequence
-
 import pytest
 import torch
-from editor_fakes import box_mask, picture
+from editor_fakes import Witness, box_mask, picture
 from torch import Tensor
 
 from lr_edit.edit import edit_image
-from lr_edit.editors.editor import Edit, Editor, OnStep
 from lr_edit.instruction import Reading
 from lr_edit.ranked import Critics
 from lr_edit.regions.region import Region, RegionProposer
@@ -24,27 +21,6 @@ class Found(RegionProposer):
 
     def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
         return self.region
-
-
-class Witness(Editor):
-    """Paints nothing, and remembers what it was handed."""
-
-    def __init__(self) -> None:
-        self.handed: list[tuple[Tensor, bool]] = []
-
-    def edit(
-        self,
-        image: Tensor,
-        region: Tensor,
-        prompt: str,
-        *,
-        seeds: Sequence[int],
-        gray: bool = False,
-        complete: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Edit:
-        self.handed.append((region, complete))
-        return Edit(image.expand(len(seeds), -1, -1, -1), tuple(seeds), region, (0, 0, 40, 40), {})
 
 
 @pytest.mark.parametrize("change", [CHANGE, None])

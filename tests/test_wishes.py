@@ -1,11 +1,10 @@
 """Proposers that read what a picture is to become are asked that, wherever an edit is known."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from editor_fakes import box_mask, picture
+from editor_fakes import Witness, box_mask, picture
 from evaluation_fakes import fake_models
 from infer_calls import quick_edit
 from torch import Tensor
@@ -13,7 +12,6 @@ from torch import Tensor
 from lr_edit.cli import edit as command
 from lr_edit.cli.settings import edit_settings
 from lr_edit.edit import edit_image, find_region
-from lr_edit.editors.editor import Edit, Editor
 from lr_edit.evaluation.cases import sample_cases
 from lr_edit.evaluation.editing import edit_case
 from lr_edit.evaluation.region_phrases import always
@@ -45,15 +43,6 @@ class Wishes(Names):
     reads_wish = True
 
 
-class Unchanged(Editor):
-    """Paints nothing."""
-
-    def edit(
-        self, image: Tensor, region: Tensor, prompt: str, *, seeds: Any, **options: Any
-    ) -> Edit:
-        return Edit(image.repeat(len(seeds), 1, 1, 1), tuple(seeds), region, (0, 0, SIDE, SIDE))
-
-
 def test_learning_on_one_picture_reads_the_wish() -> None:
     assert PerImageProposer.reads_wish
     assert not LearnedProposer.reads_wish and not SegformerClipProposer.reads_wish
@@ -72,7 +61,7 @@ def test_an_edit_asks_what_its_proposer_reads(
 ) -> None:
     image = picture(SIDE, SIDE)
     edit_image(
-        image, "the mug", paint, proposer=proposer, editor=Unchanged(), critics=Critics(), seeds=[0]
+        image, "the mug", paint, proposer=proposer, editor=Witness(), critics=Critics(), seeds=[0]
     )
     assert proposer.asked == [expected]
 
@@ -86,7 +75,7 @@ def test_without_a_wish_it_is_asked_the_phrase() -> None:
 @pytest.mark.parametrize("proposer", [Names(), Wishes()])
 def test_measured_edits_ask_as_an_edit_does(proposer: Names) -> None:
     (case,) = sample_cases(1, size=SIDE)
-    edit_case(case, proposer, Unchanged(), Critics(fake_models().clip), (0,), torch.device("cpu"))
+    edit_case(case, proposer, Witness(), Critics(fake_models().clip), (0,), torch.device("cpu"))
     change_rows({"asked": always(proposer)}, [case])
     wish, thing = (case.edit.paint, "edit"), (case.edit.find, "refer")
     assert proposer.asked == [wish if proposer.reads_wish else thing] * 2

@@ -58,7 +58,8 @@ class Lean:
         said = block.time_emb_proj(temb if block.skip_time_act else block.nonlinearity(temb))
         if block.time_embedding_norm == "default":
             return norm(hidden + said[:, :, None, None])
-        scale, shift = (1 + said[:, : hidden.shape[1]]), said[:, hidden.shape[1] :]
+        more, shift = said.chunk(2, dim=1)
+        scale = 1 + more
         if len(said) == 1:  # as weights of the normalisation itself they cost nothing
             weight, bias = norm.weight * scale[0], norm.bias * scale[0] + shift[0]
             return F.group_norm(hidden, norm.num_groups, weight, bias, norm.eps)

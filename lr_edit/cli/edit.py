@@ -160,17 +160,17 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         }
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
-        needed["region"] = needed.get("region", False) or finds_again(settings, models)
+        again = finds_again(settings) and models.has("region")
+        needed["region"] = needed.get("region", False) or again
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
     for part in models.loading(parts):
         bars.advance(part)
 
 
-def finds_again(settings: EditSettings, models: "ModelSet") -> bool:
+def finds_again(settings: EditSettings) -> bool:
     """Whether what was painted is looked for: nothing is, where something is taken away."""
-    wanted = settings.ranking.found > 0 and bool(settings.instruction.paint.strip())
-    return wanted and models.has("region")
+    return settings.ranking.found > 0 and bool(settings.instruction.paint.strip())
 
 
 def build_critics(settings: EditSettings, models: "ModelSet") -> "Critics":
@@ -179,7 +179,7 @@ def build_critics(settings: EditSettings, models: "ModelSet") -> "Critics":
 
     return Critics(
         models.scorer if models.has("scorer") or models.has("clip") else None,
-        models.finder if finds_again(settings, models) else None,
+        models.finder if finds_again(settings) else None,
         settings.views,
         settings.ranking,
     )

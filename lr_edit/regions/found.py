@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lr_edit.crop import Box, mask_box, square_crop
+from lr_edit.crop import mask_box, square_crop
 from lr_edit.errors import UserError
 from lr_edit.regions.region import Region, RegionProposer
 
@@ -13,14 +13,15 @@ CONTEXT, LEAST = 1.0, 256
 
 @torch.no_grad()
 def found_score(finder: RegionProposer, images: Tensor, place: Tensor, phrase: str) -> Tensor:
-    """How surely `phrase` is found [N] in [0, 1] within place [1, 1, H, W] of each image [N, 3, H,
-    W]; see `overlap`.
+    """How surely `phrase` is found [N] in [0, 1] within place [1, 1, H, W], 0 or 1, of each image
+    [N, 3, H, W]; see `overlap`.
 
     A network that did not guide is hard to fool: it has to see the thing as one. A phrase that the
     finder cannot read says nothing: 0 for all. Raises UserError for an empty place.
     """
     size = (images.shape[-1], images.shape[-2])
-    x0, y0, x1, y1 = _inside(square_crop(mask_box(place), size, CONTEXT, LEAST), size)
+    square = square_crop(mask_box(place), size, CONTEXT, LEAST)
+    x0, y0, x1, y1 = (max(0, edge) for edge in square)  # what lies beyond is no part of the picture
     near = place[..., y0:y1, x0:x1]
     try:
         found = [finder.propose(image[None, :, y0:y1, x0:x1], phrase) for image in images]
@@ -34,11 +35,6 @@ def overlap(region: Region, place: Tensor) -> Tensor:
     W]: 0-dimensional, 0 where there is none."""
     best = place.new_zeros(())
     for one in region.alternatives:
-        share = (one.mask * (place > 0)).sum() / one.mask.sum().clamp_min(1e-6)
+        share = (one.mask * place).sum() / one.mask.sum().clamp_min(1e-6)
         best = torch.maximum(best, one.score * share)
     return best
-
-
-def _inside(box: Box, size: tuple[int, int]) -> Box:
-    """What of a box lies in a picture of `size` (width, height)."""
-    return max(0, box[0]), max(0, box[1]), min(size[0], box[2]), min(size[1], box[3])
