@@ -13,6 +13,7 @@ from tiny_rivals import tiny_rivals
 
 from lr_edit.backbones.folders import ROOT
 from lr_edit.backbones.judge import NOTHING, JudgeNetwork, save_judge
+from lr_edit.builders import build_critics, build_editor
 from lr_edit.cli.main import main as infer
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.errors import UserError
@@ -21,7 +22,7 @@ from lr_edit.evaluation.benchmark import REFERENCES, evaluate, measured, run
 from lr_edit.evaluation.case_edits import SEVERAL
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
-from lr_edit.evaluation.editing import build_critics, build_editor, edit_case
+from lr_edit.evaluation.editing import edit_case
 from lr_edit.evaluation.judging import judge_edit, judge_edits
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.proposers import PROPOSERS

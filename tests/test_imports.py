@@ -22,6 +22,7 @@ MAY_USE = {
     "editors": SHARED | {"backbones", "guidance"},
     "ranked": SHARED | {"backbones", "regions", "guidance", "editors"},
     "edit": SHARED | {"backbones", "regions", "guidance", "editors", "ranked"},
+    "builders": SHARED | {"backbones", "regions", "guidance", "editors", "ranked", "models"},
 }  # fmt: skip
 EVERYTHING_BUT = {
     "evaluation": {"training", "cli", "demo"}, "training": {"cli", "demo"},

@@ -21,8 +21,8 @@ from PIL import Image, ImageCms
 from rich.console import Console
 from tiny_models import tiny_models
 
+from lr_edit.builders import build_editor
 from lr_edit.cli.bars import Bars, in_turn, quiet_libraries
-from lr_edit.cli.edit import build_editor
 from lr_edit.cli.main import main
 from lr_edit.cli.options import DISTANCES
 from lr_edit.cli.settings import edit_settings
@@ -144,10 +144,10 @@ def test_a_pipeline_takes_options_of_guidance_without_using_them(tmp_path):
     words = quick_edit(tmp_path, distance="cosine", **{"weights.clip": 5})
     settings = edit_settings(words)
     own = {"diffusion": GaussianDiffusion, "clip": object, "perceptual": object}
-    pipeline = build_editor(settings, ModelSet(own | {"inpainter": object}, "own"))
+    pipeline = build_editor(ModelSet(own | {"inpainter": object}, "own"), settings)
     assert isinstance(pipeline, InpaintingEditor)
     assert settings.given["distance"] == "cosine" and settings.given["weights"]["clip"] == 5
-    guided = build_editor(settings, ModelSet(own, "own"))
+    guided = build_editor(ModelSet(own, "own"), settings)
     assert isinstance(guided, GuidedEditor) and guided.distance == "cosine"
 
 

@@ -14,7 +14,7 @@ from lr_edit.tabletop.scene import NOUNS, UNSEEN_PAIRS, sample_scene
 def test_items_are_functions_of_their_index_and_hold_no_mask(tmp_path: Path) -> None:
     samples = CaptionedPictures(rendered("train", 4, 48, tmp_path, processes=1), 100, phrases=3)
     first, again = samples[7], samples[7]
-    assert first.keys() == {"image", "phrases", "prompts", "edit"}
+    assert first.keys() == {"image", "clear", "phrases", "meant", "prompts", "edit"}
     assert torch.equal(first["image"], again["image"]) and first["phrases"] == again["phrases"]
     assert first["image"].shape == (3, 48, 48) and first["image"].abs().max() <= 1
     assert len(first["phrases"]) == len(first["prompts"]) == 3 and not first["edit"].any()
@@ -27,8 +27,8 @@ def test_every_phrase_names_something_that_is_there() -> None:
     for seed in range(60):
         scene = sample_scene(f"captioned {seed}")
         if scene.things:
-            for text in true_phrases(scene, random.Random(seed), 3):
-                assert read(scene, text), (seed, text)
+            for phrase in true_phrases(scene, random.Random(seed), 3):
+                assert read(scene, phrase.text) == set(phrase.targets), (seed, phrase.text)
 
 
 def test_no_wish_is_for_what_training_must_not_see() -> None:

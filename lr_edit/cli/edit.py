@@ -16,10 +16,8 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.cli.bars import Bars
     from lr_edit.cli.trace import Trace
     from lr_edit.edit import EditResult
-    from lr_edit.editors.editor import Editor
     from lr_edit.images import Picture
     from lr_edit.models import ModelSet
-    from lr_edit.ranked import Critics
     from lr_edit.regions.closest import Namer
     from lr_edit.regions.region import Region, RegionProposer
 
@@ -100,6 +98,7 @@ def edit(
     request: Request, bars: "Bars", seconds: dict[str, float], trace: "Trace | None" = None
 ) -> "EditResult":
     """The edit itself; `seconds` gets the time of every stage, `trace` listens to every step."""
+    from lr_edit.builders import build_critics, build_editor
     from lr_edit.cli.bars import in_turn
     from lr_edit.edit import edit_image
 
@@ -115,8 +114,8 @@ def edit(
         force=settings.force,
         namer=build_namer(models),
         proposer=build_proposer(settings, models, request.mask),
-        editor=build_editor(settings, models),
-        critics=build_critics(settings, models),
+        editor=build_editor(models, settings),
+        critics=build_critics(models, settings, paints(settings)),
         seeds=settings.seeds,
         gray=request.picture.gray,
         on_step=bars.on_step if trace is None else in_turn(bars.on_step, trace.on_step),
@@ -160,7 +159,7 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         }
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
-        again = finds_again(settings) and models.has("region")
+        again = paints(settings) and settings.ranking.found > 0 and models.has("region")
         needed["region"] = needed.get("region", False) or again
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
@@ -168,21 +167,9 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         bars.advance(part)
 
 
-def finds_again(settings: EditSettings) -> bool:
-    """Whether what was painted is looked for: nothing is, where something is taken away."""
-    return settings.ranking.found > 0 and bool(settings.instruction.paint.strip())
-
-
-def build_critics(settings: EditSettings, models: "ModelSet") -> "Critics":
-    """What ranks the candidates, as far as the model set has it."""
-    from lr_edit.ranked import Critics
-
-    return Critics(
-        models.scorer if models.has("scorer") or models.has("clip") else None,
-        models.finder if finds_again(settings) else None,
-        settings.views,
-        settings.ranking,
-    )
+def paints(settings: EditSettings) -> bool:
+    """Whether something is painted, and not only taken away."""
+    return bool(settings.instruction.paint.strip())
 
 
 def build_proposer(
@@ -202,23 +189,3 @@ def build_namer(models: "ModelSet") -> "Namer | None":
     from lr_edit.regions.closest import closest_things
 
     return lambda image, phrase: closest_things(models.segmenter, models.clip)(image, phrase)
-
-
-def build_editor(settings: EditSettings, models: "ModelSet") -> "Editor":
-    """The guided editor with the options that were given, or the set's own inpainter."""
-    from lr_edit.editors.guided import GuidedEditor
-    from lr_edit.editors.inpainting import InpaintingEditor
-
-    if models.has("inpainter"):
-        return InpaintingEditor(models.inpainter, settings.sampling, settings.window)
-    return GuidedEditor(
-        models.diffusion,
-        models.clip if settings.weights.clip > 0 else None,
-        models.perceptual if settings.weights.lpips > 0 else None,
-        weights=settings.weights,
-        sampling=settings.sampling,
-        window=settings.window,
-        views=settings.views,
-        augment=settings.augment,
-        distance=settings.distance,
-    )

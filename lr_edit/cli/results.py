@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lr_edit.cli.edit import Request, build_editor
+from lr_edit.builders import build_editor
+from lr_edit.cli.edit import Request
 from lr_edit.crop import mask_box
 from lr_edit.edit import EditResult, changed_outside
 from lr_edit.editors.guided import GuidedEditor
@@ -148,7 +149,7 @@ def _report(
 
 def _at_once(request: Request) -> dict[str, int]:
     """How many candidates are sampled at once, where the guided editor decides it."""
-    editor = build_editor(request.settings, request.models)
+    editor = build_editor(request.models, request.settings)
     if not isinstance(editor, GuidedEditor):
         return {}
     return {"max_batch": editor.batch}

@@ -17,16 +17,10 @@ from torch import Tensor
 from lr_edit.backbones.base import PerceptualDistance
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
+from lr_edit.builders import build_critics, build_editor
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
-from lr_edit.evaluation.editing import (
-    Edited,
-    build_critics,
-    build_editor,
-    edit_case,
-    perfect,
-    untouched,
-)
+from lr_edit.evaluation.editing import Edited, edit_case, perfect, untouched
 from lr_edit.evaluation.judging import Verdict, judge_places
 from lr_edit.evaluation.machine import forget_peak, peak_rss_mb, provenance
 from lr_edit.evaluation.metrics import PSNR_CAP

@@ -9,11 +9,7 @@ from torch import Tensor
 
 from lr_edit.edit import edit_image
 from lr_edit.editors.editor import Editor
-from lr_edit.editors.guided import GuidedEditor
-from lr_edit.editors.inpainting import InpaintingEditor
 from lr_edit.evaluation.cases import Case
-from lr_edit.evaluation.config import EditorVariant
-from lr_edit.models import ModelSet
 from lr_edit.ranked import Critics
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region, RegionProposer, asked_of
@@ -37,29 +33,6 @@ class Edited:
     weight: Tensor | None
     seam: float | None
     seconds: float | None
-
-
-def build_editor(models: ModelSet, variant: EditorVariant) -> Editor:
-    """The editor of a variant; networks whose weight is 0 are not even loaded."""
-    if models.has("inpainter"):
-        return InpaintingEditor(models.inpainter, variant.sampling, variant.window)
-    weights = variant.weights
-    return GuidedEditor(
-        models.diffusion,
-        models.clip if weights.clip > 0 else None,
-        models.perceptual if weights.lpips > 0 else None,
-        weights,
-        variant.sampling,
-        variant.window,
-        variant.views,
-        variant.augment,
-        variant.distance,
-    )
-
-
-def build_critics(models: ModelSet, variant: EditorVariant) -> Critics:
-    """What ranks the candidates of a variant."""
-    return Critics(models.scorer, models.finder, variant.views, variant.ranking)
 
 
 def edit_case(

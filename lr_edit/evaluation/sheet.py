@@ -19,11 +19,12 @@ from rich.progress import track
 
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
+from lr_edit.builders import build_critics, build_editor
 from lr_edit.errors import UserError
 from lr_edit.evaluation.case_edits import PLAIN
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant
-from lr_edit.evaluation.editing import Edited, build_critics, build_editor, edit_case
+from lr_edit.evaluation.editing import Edited, edit_case
 from lr_edit.evaluation.judging import judge_places
 from lr_edit.evaluation.pictures import region_picture, titled
 from lr_edit.evaluation.proposers import PROPOSERS, check_proposers

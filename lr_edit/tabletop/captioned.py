@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from lr_edit.images import from_uint8
+from lr_edit.images import from_uint8, luma
 from lr_edit.photometry import jittered, nearly_true
 from lr_edit.tabletop.cache import RenderedScenes
-from lr_edit.tabletop.language import phrase_for, referring
+from lr_edit.tabletop.captions import describe
+from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
 from lr_edit.tabletop.scene import NOUNS, UNSEEN_PAIRS, Scene, allowed_colours
 from lr_edit.tabletop.words import with_article
 
@@ -21,17 +22,30 @@ KINDS = ("attribute", "attribute", "noun", "several")
 
 
 class CaptionedPictures(Dataset[dict[str, Any]]):
-    """Item k: "image" float32 [3, S, S] in [-1, 1]; "phrases": P texts; "edit": bool [P], False.
+    """Item k: "image" float32 [3, S, S] in [-1, 1]; "phrases": P texts; "edit": bool [P].
 
-    The phrases are the noun phrases that a caption of the picture would hold: each names things
-    that are there. "prompts": P texts, what each might be turned into. length: how many items.
-    phrases: P. jitter: as of ReferringSamples.
+    The phrases are what a caption of the picture would say of things that are there. "meant": for
+    each, the plain words of the caption for those things, one text a thing: "the mug left of the
+    lamp" is "a red mug". "edit": whether the phrase is an edit prompt, "a blue mug" for that one.
+    "clear": the picture as it is, where "image" is jittered and may be gray. "prompts": P texts,
+    what each might be turned into.
+
+    length: how many items. phrases: P. kinds: of phrases that something fits, each as often as it
+    is named. gray_share: how many pictures are gray, whose phrases name no colour. jitter: as of
+    ReferringSamples.
     """
 
     def __init__(
-        self, scenes: RenderedScenes, length: int, phrases: int = 2, jitter: float = 0.12
+        self,
+        scenes: RenderedScenes,
+        length: int,
+        phrases: int = 2,
+        kinds: Sequence[str] = KINDS,
+        gray_share: float = 0.0,
+        jitter: float = 0.12,
     ) -> None:
         self.scenes, self.length, self.phrases, self.jitter = scenes, length, phrases, jitter
+        self.kinds, self.gray_share = tuple(kinds), gray_share
 
     def __len__(self) -> int:
         return self.length
@@ -43,12 +57,20 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
         while not scene.things:
             number = rng.randrange(len(self.scenes))
             scene = self.scenes.scene(number)
-        image = from_uint8(torch.from_numpy(self.scenes.images[number].copy())[None])[0]
+        clear = from_uint8(torch.from_numpy(self.scenes.images[number].copy())[None])[0]
+        gray = rng.random() < self.gray_share
+        said = true_phrases(scene, rng, self.phrases, self.kinds, not gray)
+        image = clear
         if self.jitter > 0:
             image = nearly_true(jittered(image, rng, self.jitter), rng)
-        texts = true_phrases(scene, rng, self.phrases)
-        edit = torch.zeros(len(texts), dtype=torch.bool)
-        return {"image": image, "phrases": texts, "prompts": wishes(rng, len(texts)), "edit": edit}
+        return {
+            "image": luma(image[None])[0].repeat(3, 1, 1) if gray else image,
+            "clear": clear,
+            "phrases": [phrase.text for phrase in said],
+            "meant": [plain_words(scene, phrase) for phrase in said],
+            "prompts": wishes(rng, len(said)),
+            "edit": torch.tensor([phrase.reading == "edit" for phrase in said]),
+        }
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -78,14 +100,33 @@ def allowed(noun: str) -> list[str]:
     return [colour for colour, name in pairs if (colour, name) not in UNSEEN_PAIRS]
 
 
-def true_phrases(scene: Scene, rng: random.Random, count: int) -> list[str]:
-    """`count` phrases for things of the scene, of different things as far as there are enough."""
+def true_phrases(
+    scene: Scene,
+    rng: random.Random,
+    count: int,
+    kinds: Sequence[str] = KINDS,
+    colours: bool = True,
+) -> list[Phrase]:
+    """`count` phrases for things of the scene, of different things as far as there are enough.
+
+    Without colours there are no edit prompts.
+    """
     things: Sequence[int] = rng.sample(range(len(scene.things)), len(scene.things))
-    found: list[str] = []
+    kinds = [kind for kind in kinds if colours or kind not in EDIT_KINDS]
+    found: list[Phrase] = []
     for k in range(count):
         target = things[k % len(things)]
-        kind = rng.choice(KINDS)
-        chosen = None if kind == "several" else target
-        phrase = referring(scene, rng, kind, target=chosen) or phrase_for(scene, rng, target)
-        found.append(phrase.text if phrase else f"the {scene.things[target].noun}")
+        kind = rng.choice(kinds)
+        free = kind == "several" or kind in EDIT_KINDS
+        phrase = (
+            referring(scene, rng, kind, target=None if free else target, colours=colours)
+            or phrase_for(scene, rng, target, colours)
+            or Phrase(f"the {scene.things[target].noun}", (target,), "noun")
+        )
+        found.append(phrase)
     return found
+
+
+def plain_words(scene: Scene, phrase: Phrase) -> tuple[str, ...]:
+    """What a caption calls the things that a phrase speaks of, each text once."""
+    return tuple(dict.fromkeys(describe(scene.things[k], ("colour",)) for k in phrase.targets))

@@ -4,6 +4,8 @@ As TCL (Cha et al., 2023) and CLIP-DINOiser (Wysoczańska et al., 2024) do it: w
 the picture's features must say the phrase to CLIP, and phrases of other pictures must get no area.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,18 +13,30 @@ from torch import Tensor
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.regions.network import Proposals
 from lr_edit.training.objectives.base import Batch, Learner, Objective
-from lr_edit.training.objectives.heat import heat_target, pooled, seen_through_windows
+from lr_edit.training.objectives.heat import (
+    heat_target,
+    pooled,
+    seen_through_windows,
+    spread_out,
+    standing_out,
+)
 from lr_edit.training.objectives.mask_terms import (
     follow,
     mixture,
     out_of_range,
     total_variation,
     unlike_neighbours,
+    unlike_target,
 )
+from lr_edit.training.objectives.refine import refined
 
 
 class CaptionObjective(Objective):
     """Region–text contrast, CLIP's heat, absence of foreign phrases, a range of areas, smoothness.
+
+    A batch may say more than it asks: "meant", for every phrase one or more texts that a caption
+    has for the same things, by which CLIP looks for them; "clear", the pictures [B, 3, S, S] as
+    CLIP is to see them, whatever the network is shown.
 
     clip: sees the picture through small windows, and is frozen. contrast, heat, absent, area,
     affinity, variation: weights of the terms; the affinity is that of the last feature map which
@@ -55,21 +69,23 @@ class CaptionObjective(Objective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        images, count = batch["image"], batch["edit"].shape[1]
-        maps = learner.features.maps(images)
-        own, foreign = (learner.answers({**batch, "phrases": p}, maps) for p in self.pairs(batch))
-        texts = self.clip.encode_text(batch["phrases"]).to(images.device)
-        wrong = foreign_to(texts, count, self.alike)
+        # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
+        y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
+        lattice = slice(y, None, 2), slice(x, None, 2)
+        maps, count = learner.features.maps(batch["image"]), batch["edit"].shape[1]
+        elsewhere = said_elsewhere(batch)
+        own, foreign = (learner.answers(one, maps, lattice) for one in (batch, elsewhere))
+        clear = batch["clear" if "clear" in batch else "image"]
+        windows = seen_through_windows(self.clip, clear, self.window)
+        meant = batch.get("meant") or [(text,) for text in batch["phrases"]]
+        texts, heat = self.heat_of(windows, meant, clear[..., lattice[0], lattice[1]])
+        # An edit prompt of another picture may well be about a thing of this one.
+        wrong = foreign_to(texts, count, self.alike) & ~elsewhere["edit"].flatten()
         mask, strange = mixture(own), mixture(foreign)
-        windows = seen_through_windows(self.clip, images, self.window)
-        seen = windows.repeat_interleave(count, 0)
-        agree = torch.einsum("pdyx,pd->pyx", seen, texts)[:, None]
-        target = heat_target(agree, images.shape[-1])
-        hot = F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), target)
+        views = pooled(mask, windows.repeat_interleave(count, 0))
         return {
-            "contrast": self.contrast
-            * contrast(pooled(mask, seen), texts, self.alike, self.temperature),
-            "heat": self.heat * hot,
+            "contrast": self.contrast * contrast(views, texts, self.alike, self.temperature),
+            "heat": self.heat * unlike_target(mask, heat_target(heat)),
             "absent": self.absent * absence(own, foreign, strange, wrong),
             "area": self.area * out_of_range(mask.mean((1, 2, 3)), self.least, self.most).mean(),
             "affinity": self.affinity
@@ -78,10 +94,30 @@ class CaptionObjective(Objective):
             "change": follow(own, mask),
         }
 
-    def pairs(self, batch: Batch) -> tuple[list[str], list[str]]:
-        """The phrases, and those of the picture before in their place."""
-        said, count = batch["phrases"], batch["edit"].shape[1]
-        return said, said[-count:] + said[:-count]
+    @torch.no_grad()
+    def heat_of(
+        self, windows: Tensor, meant: Sequence[Sequence[str]], images: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What P phrases a picture say to CLIP, unit [B·P, D], and where it sees them [B·P, 1, h,
+        w], on pictures [B, 3, h, w]; each is meant by one or more texts, and seen where any is."""
+        every = sorted({text for texts in meant for text in texts})
+        known = dict(zip(every, self.clip.encode_text(every).to(images.device), strict=True))
+        side, count = images.shape[-1], len(meant) // len(images)
+        said, seen = [], []
+        for number, texts in enumerate(meant):
+            found = torch.stack([known[text] for text in texts])
+            agree = torch.einsum("dyx,td->tyx", windows[number // count], found)
+            seen.append(spread_out(agree[None], side)[0].amax(0))
+            said.append(F.normalize(found.mean(0), dim=0))
+        heat = torch.stack(seen).unflatten(0, (len(images), count))
+        sharp = standing_out(refined(heat, images)).flatten(0, 1)
+        return torch.stack(said), sharp[:, None]
+
+
+def said_elsewhere(batch: Batch) -> Batch:
+    """The batch with the phrases of the picture before in place of each picture's own."""
+    said, count = batch["phrases"], batch["edit"].shape[1]
+    return {**batch, "phrases": said[-count:] + said[:-count], "edit": batch["edit"].roll(1, 0)}
 
 
 def contrast(seen: Tensor, texts: Tensor, alike: float, temperature: float) -> Tensor:

@@ -21,17 +21,25 @@ def seen_through_windows(clip: ImageTextEncoder, images: Tensor, share: float) -
     return seen.unflatten(0, (len(images), number, number)).permute(0, 3, 1, 2)
 
 
-def heat_target(agree: Tensor, side: int, threshold: float = 0.6, steep: float = 10.0) -> Tensor:
-    """Soft masks [P, 1, side, side] of where cosines [P, 1, n, n] stand out: half where they lie
-    `threshold` of the way from the picture's mean to its best."""
+def spread_out(agree: Tensor, side: int) -> Tensor:
+    """Heat [B, P, side, side] of cosines [B, P, n, n] with windows: 0 at a picture's mean, 1 at its
+    best."""
     number = agree.shape[-1]
     inner = round(side * number / (number + 1))
     heat = F.interpolate(agree.float(), (inner, inner), mode="bilinear", align_corners=False)
     before = (side - inner) // 2
-    heat = F.pad(heat, (before, side - inner - before) * 2, mode="replicate")
+    return standing_out(F.pad(heat, (before, side - inner - before) * 2, mode="replicate"))
+
+
+def standing_out(heat: Tensor) -> Tensor:
+    """Heat [B, P, h, w] with 0 at its mean and 1 at its best."""
     mean = heat.mean((2, 3), keepdim=True)
-    spread = (heat.amax((2, 3), keepdim=True) - mean).clamp_min(1e-4)
-    return (((heat - mean) / spread - threshold) * steep).sigmoid()
+    return (heat - mean) / (heat.amax((2, 3), keepdim=True) - mean).clamp_min(1e-4)
+
+
+def heat_target(heat: Tensor, threshold: float = 0.6, steep: float = 10.0) -> Tensor:
+    """Soft masks of heat in [0, 1] or below: half where it is `threshold`."""
+    return ((heat - threshold) * steep).sigmoid()
 
 
 def pooled(mask: Tensor, seen: Tensor) -> Tensor:

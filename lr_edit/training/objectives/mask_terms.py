@@ -15,6 +15,13 @@ def mixture(found: Proposals) -> Tensor:
     return (weight * found.thing.float().sigmoid()).sum(1, keepdim=True)
 
 
+def unlike_target(mask: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy and Dice error of masks against soft targets [P, 1, S, S]."""
+    hot = F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), target)
+    shared, total = (mask * target).sum((1, 2, 3)), (mask + target).sum((1, 2, 3))
+    return hot + (1 - (2 * shared + 1) / (total + 1)).mean()
+
+
 def follow(found: Proposals, mask: Tensor) -> Tensor:
     """The edit masks learn the mask itself, where nothing tells of shadows."""
     target = mask.detach().expand_as(found.change)
