@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops
-from lr_edit.tabletop.given_regions import edit_region, roomy_region
+from lr_edit.tabletop.given_regions import edit_region, held_region, pasted, roomy_region
 
 SIDE = 32
 
@@ -33,6 +33,7 @@ def test_a_region_holds_all_of_the_thing(footprint: torch.Tensor, seed: int) -> 
     rng = random.Random(seed)
     assert not (footprint & ~roomy_region(footprint, rng)).any()
     assert not (footprint & ~edit_region(footprint, footprint.T, rng)).any()
+    assert not (footprint & ~held_region(footprint, footprint.T, ~footprint, rng)).any()
 
 
 def test_a_roomy_region_is_often_much_longer_than_the_thing() -> None:
@@ -43,6 +44,34 @@ def test_a_roomy_region_is_often_much_longer_than_the_thing() -> None:
         region = roomy_region(footprint, random.Random(seed))
         longer.append(max(int(region.any(0).sum()), int(region.any(1).sum())) / 8)
     assert sum(length > 2.5 for length in longer) > 15
+
+
+def test_a_held_thing_stands_in_the_outline_of_another() -> None:
+    """A tall thing where a wide one stood: the region is as wide as that, and as tall as this."""
+    tall, wide, nothing = (torch.zeros(64, 64, dtype=torch.bool) for _ in range(3))
+    tall[20:44, 28:36] = True
+    wide[30:36, 20:44] = True
+    for seed in range(20):
+        region = held_region(tall, wide, nothing, random.Random(seed))
+        rows, columns = int(region.any(1).sum()), int(region.any(0).sum())
+        assert rows >= 24 and columns > 40 and region[20:44].any(1).all()
+        assert region.sum() > 3 * tall.sum()
+
+
+def test_what_else_stands_there_is_painted_over_at_its_rim_alone() -> None:
+    thing, other, taken = (torch.zeros(64, 64, dtype=torch.bool) for _ in range(3))
+    thing[28:36, 20:28] = True
+    other[24:40, 16:48] = True
+    taken[:, 34:] = True
+    for seed in range(20):
+        assert not held_region(thing, other, taken, random.Random(seed))[:, 34 + 6 :].any()
+
+
+def test_shapes_are_pasted_as_far_as_they_lie_inside() -> None:
+    shape = torch.ones(2, 2, dtype=torch.bool)
+    assert int(pasted(shape, (-2, -2, 2, 2), 8).sum()) == 4
+    assert not pasted(shape, (9, 0, 12, 3), 8).any()
+    assert pasted(shape, (1, 2, 7, 4), 8)[2:4, 1:7].all()
 
 
 def test_a_sample_is_a_function_of_its_number(scenes: RenderedScenes) -> None:

@@ -19,7 +19,13 @@ from lr_edit.crop import Box
 from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import object_text
-from lr_edit.tabletop.given_regions import dilate, edit_region, mask_bounds, roomy_region
+from lr_edit.tabletop.given_regions import (
+    dilate,
+    edit_region,
+    held_region,
+    mask_bounds,
+    roomy_region,
+)
 from lr_edit.tabletop.scene import Thing
 
 EMPTY_PROMPTS = ("nothing", "an empty table", "the empty table")
@@ -28,14 +34,16 @@ LEAST_PIXELS = 60
 
 @dataclass(frozen=True)
 class Cut:
-    """A crop of side S: image float32 [3, S, S] in [-1, 1]; body and footprint bool [S, S].
+    """A crop of side S: image float32 [3, S, S] in [-1, 1]; body, footprint and others bool [S, S].
 
-    body: the thing's visible pixels; footprint: those and the shadow it casts.
+    body: the thing's visible pixels; footprint: those and the shadow it casts; others: what else
+    stands there.
     """
 
     image: Tensor
     body: Tensor
     footprint: Tensor
+    others: Tensor
     thing: Thing
 
 
@@ -84,13 +92,15 @@ def cut(
     grow: tuple[float, float] = (1.1, 1.9),
 ) -> Cut:
     """A random square crop around one thing of scene `index`."""
-    body = scenes.instances[index] == instance
+    standing = scenes.instances[index]
+    body = standing == instance
     footprint = body | (scenes.shadows[index] == instance)
     box = jittered_square(mask_bounds(footprint), body.shape[0], rng, grow)
     return Cut(
         image=resize_image(scenes.images[index], box, side),
         body=resize_mask(body, box, side),
         footprint=resize_mask(footprint, box, side),
+        others=resize_mask((standing > 0) & ~body, box, side),
         thing=scenes.scene(index).things[instance - 1],
     )
 
@@ -124,7 +134,7 @@ class InpaintingCrops(ThingSamples):
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
     the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
     shows table alone with one of EMPTY_PROMPTS; in a share `roomy_share` the thing is small in its
-    region.
+    region; in a share `held_share` the region has the outline of something else, which holds it.
     """
 
     salt = "inpainting"
@@ -136,11 +146,12 @@ class InpaintingCrops(ThingSamples):
         side: int = 64,
         null_share: float = 0.3,
         empty_share: float = 0.06,
-        roomy_share: float = 0.2,
+        roomy_share: float = 0.15,
+        held_share: float = 0.4,
     ) -> None:
         super().__init__(scenes, length, side)
         self.null_share, self.empty_share = null_share, empty_share
-        self.roomy_share = roomy_share
+        self.roomy_share, self.held_share = roomy_share, held_share
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         (scene, instance), other_place = rng.choice(self.things), rng.choice(self.things)
@@ -152,6 +163,12 @@ class InpaintingCrops(ThingSamples):
         elif kind < self.empty_share + self.roomy_share:
             crop = cut(self.scenes, scene, instance, rng, self.side, grow=(1.6, 3.0))
             image, mask = crop.image, roomy_region(crop.footprint, rng)
+            text = object_text(crop.thing, rng)
+        elif kind < self.empty_share + self.roomy_share + self.held_share:
+            crop = cut(self.scenes, scene, instance, rng, self.side, grow=(1.5, 2.6))
+            before = cut(self.scenes, *other_place, rng, self.side)
+            shape = before.body if rng.random() < 0.5 else before.footprint
+            image, mask = crop.image, held_region(crop.footprint, shape, crop.others, rng)
             text = object_text(crop.thing, rng)
         else:
             crop = cut(self.scenes, scene, instance, rng, self.side)

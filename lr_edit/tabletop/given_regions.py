@@ -46,6 +46,29 @@ def roomy_region(footprint: Tensor, rng: random.Random) -> Tensor:
     return dilate(footprint, rng.randint(1, 7)) | shape
 
 
+def held_region(footprint: Tensor, other: Tensor, taken: Tensor, rng: random.Random) -> Tensor:
+    """A region bool [S, S] in the outline of another thing, at the least size at which it holds the
+    footprint: a box has to fit where a ball lay, and not become one.
+
+    other: the other thing's shape [S, S]. taken: bool [S, S], what else stands there; it is only
+    painted over as far as the region is grown.
+    """
+    side, margin = footprint.shape[-1], rng.randint(3, 6)
+    x0, y0, x1, y1 = mask_bounds(footprint.numpy())
+    a0, b0, a1, b1 = mask_bounds(other.numpy())
+    shape, scale = other[b0:b1, a0:a1], float(footprint.sum() / other.sum()) ** 0.5
+    aside, deeper = rng.uniform(-0.15, 0.15) * (x1 - x0), rng.uniform(0, 0.3)
+    while True:
+        height, width = (max(1, round(length * scale)) for length in shape.shape)
+        left = round((x0 + x1 - width) / 2 + aside)
+        top = round(y1 - height + max(0, height - (y1 - y0)) * deeper)
+        placed = pasted(shape, (left, top, left + width, top + height), side)
+        region = dilate(placed & ~taken, margin)
+        if not (footprint & ~region).any() or max(height, width) > 1.2 * side:
+            return region | dilate(footprint, 1)
+        scale *= 1.1
+
+
 def dilate(mask: Tensor, pixels: int) -> Tensor:
     """A bool mask [H, W] grown by a square of the given reach."""
     if pixels <= 0:
@@ -87,10 +110,18 @@ def ellipse(box: Box, side: int) -> Tensor:
 def foreign_shape(other: Tensor, box: Box, side: int) -> Tensor:
     """Another thing's footprint [side, side] stretched to fill a box."""
     x0, y0, x1, y1 = mask_bounds(other.numpy())
-    part = other[y0:y1, x0:x1][None, None].float()
+    left, top, right, bottom = box
+    box = (left, top, max(left + 1, right), max(top + 1, bottom))
+    return pasted(other[y0:y1, x0:x1], box, side)
+
+
+def pasted(shape: Tensor, box: Box, side: int) -> Tensor:
+    """A bool shape [h, w] stretched to fill a box, which may reach out of the mask [side, side]."""
+    left, top, right, bottom = box
+    size = (bottom - top, right - left)
+    part = interpolate(shape[None, None].float(), size=size, mode="bilinear")[0, 0] > 0.5
     mask = torch.zeros(side, side, dtype=torch.bool)
-    size = (max(1, box[3] - box[1]), max(1, box[2] - box[0]))
-    mask[box[1] : box[1] + size[0], box[0] : box[0] + size[1]] = (
-        interpolate(part, size=size, mode="bilinear")[0, 0] > 0.5
-    )
+    x0, y0, x1, y1 = max(0, left), max(0, top), min(side, right), min(side, bottom)
+    if x0 < x1 and y0 < y1:
+        mask[y0:y1, x0:x1] = part[y0 - top : y1 - top, x0 - left : x1 - left]
     return mask
