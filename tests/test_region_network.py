@@ -201,6 +201,21 @@ def test_a_mask_is_drawn_to_the_edges_of_a_larger_picture() -> None:
     assert (sharpen(coarse, image) - truth).abs().mean() < 0.5 * (plain - truth).abs().mean()
 
 
+def test_a_wide_filter_computed_small_gives_nearly_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A photograph's reach is far above LEAST_REACH: a disc in front of a sloping ground."""
+    line = torch.linspace(-1, 1, 480)
+    inside = (line[:, None] ** 2 + line[None] ** 2 < 0.2)[None, None]
+    image = torch.where(inside, 0.8, 0.3 * line).expand(1, 3, -1, -1)
+    coarse = torch.nn.functional.adaptive_avg_pool2d(inside.float(), (16, 16)) * 12 - 6
+    small = sharpen(coarse, image)
+    monkeypatch.setattr("lr_edit.regions.sharpen.LEAST_REACH", 1000)
+    full = sharpen(coarse, image)
+    assert (small - full).abs().mean() < 0.002
+    assert ((small > 0.5) == inside).float().mean() > 0.995
+
+
 @pytest.mark.parametrize("side", [16, 24, 12])
 def test_a_mask_is_zero_where_nothing_is(side: int) -> None:
     logits = torch.full((1, 2, 16, 16), -6.0)

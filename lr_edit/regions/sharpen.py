@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 STEEPER = 3.0  # local means and sigmoids leave an edge soft; this gives it contrast
+LEAST_REACH = 4  # in pixels of the size at which a wide filter is computed
 
 
 def sharpen(logits: Tensor, image: Tensor, radius: int = 4, epsilon: float = 0.02) -> Tensor:
@@ -16,15 +17,34 @@ def sharpen(logits: Tensor, image: Tensor, radius: int = 4, epsilon: float = 0.0
     Every edge is made `crisp`.
     """
     size = (image.shape[-2], image.shape[-1])
-    if size == tuple(logits.shape[-2:]):
-        return crisp(logits.sigmoid())
-    masks = F.interpolate(logits, size, mode="bilinear", align_corners=False).sigmoid()
     factor = max(size) / max(logits.shape[-2:])
     if factor <= 1:
-        return crisp(masks)
+        same = size == tuple(logits.shape[-2:])
+        return crisp((logits if same else _resized(logits, size)).sigmoid())
     guide = (image.mean(1, keepdim=True) + 1) / 2
-    steered = guided_filter(guide, masks, max(1, round(radius * factor / 2)), epsilon**2)
-    return crisp(steered)
+    return crisp(steered(guide, logits, max(1, round(radius * factor / 2)), epsilon**2))
+
+
+def steered(guide: Tensor, logits: Tensor, reach: int, epsilon: float) -> Tensor:
+    """Mask logits [P, K, h, w] → masks [P, K, H, W], by guide [1, 1, H, W] within `reach` of its
+    pixels.
+
+    A wide filter is computed on a smaller guide, and only applied to all of it (He and Sun, "Fast
+    guided filter", 2015): the cost grows with the picture, not with the reach as well.
+    """
+    size = (guide.shape[-2], guide.shape[-1])
+    step = max(1, reach // LEAST_REACH)
+    coarse = (-(-size[0] // step), -(-size[1] // step))
+    small = guide if step == 1 else F.adaptive_avg_pool2d(guide, coarse)
+    masks = _resized(logits, coarse).sigmoid()
+    slope, offset = guided_filter(small, masks, max(1, round(reach / step)), epsilon)
+    if step > 1:
+        slope, offset = _resized(slope, size), _resized(offset, size)
+    return (slope * guide + offset).clamp(0, 1)
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
 def crisp(masks: Tensor) -> Tensor:
@@ -39,13 +59,16 @@ def crisp(masks: Tensor) -> Tensor:
     return ((masks - 0.5) * STEEPER + 0.5).clamp(0, 1)
 
 
-def guided_filter(guide: Tensor, masks: Tensor, radius: int, epsilon: float) -> Tensor:
-    """masks [P, K, H, W] as linear functions of guide [1, 1, H, W] nearby (He et al., eq. 4–8)."""
+def guided_filter(
+    guide: Tensor, masks: Tensor, radius: int, epsilon: float
+) -> tuple[Tensor, Tensor]:
+    """Slope and offset [P, K, h, w] by which masks [P, K, h, w] are linear functions of guide [1,
+    1, h, w] nearby (He et al., 2013, eq. 4–8)."""
     mean_guide, mean = box_mean(guide, radius), box_mean(masks, radius)
     variance = box_mean(guide * guide, radius) - mean_guide**2
     slope = (box_mean(guide * masks, radius) - mean_guide * mean) / (variance + epsilon)
     offset = mean - slope * mean_guide
-    return (box_mean(slope, radius) * guide + box_mean(offset, radius)).clamp(0, 1)
+    return box_mean(slope, radius), box_mean(offset, radius)
 
 
 def box_mean(values: Tensor, radius: int) -> Tensor:
