@@ -57,10 +57,14 @@ def build_editor(models: ModelSet, choices: Choices) -> Editor:
 def build_critics(models: ModelSet, choices: Choices, paints: bool = True) -> Critics:
     """What ranks candidates, as far as the set has it; paints: False where something is taken away,
     and nothing can be found again."""
-    looks = paints and choices.ranking.found > 0
     return Critics(
         models.scorer if models.has("scorer") or models.has("clip") else None,
-        models.finder if looks else None,
+        models.finder if finds_again(models, choices, paints) else None,
         choices.views,
         choices.ranking,
     )
+
+
+def finds_again(models: ModelSet, choices: Choices, paints: bool = True) -> bool:
+    """Whether what was painted is looked for; paints: as of `build_critics`."""
+    return paints and choices.ranking.found > 0 and models.has("region")

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from lr_edit.images import luma
+
 
 def uneven(rng: random.Random, cells: int, side: int, channels: int) -> Tensor:
     """Smooth noise [channels, side, side] of unit variance or so, with `cells` blobs across."""
@@ -33,3 +35,11 @@ def jittered(image: Tensor, rng: random.Random, most: float) -> Tensor:
     bright = (image + 1) * brightness - 1
     middle = bright.mean()
     return ((bright - middle) * contrast + middle).clamp(-1, 1)
+
+
+def as_shown(image: Tensor, rng: random.Random, jitter: float, gray: bool) -> Tensor:
+    """[3, S, S] as a network is to see it: with changed light by up to `jitter` and small faults,
+    as it is for 0; gray if so wanted."""
+    if jitter > 0:
+        image = nearly_true(jittered(image, rng, jitter), rng)
+    return luma(image[None])[0].repeat(3, 1, 1) if gray else image

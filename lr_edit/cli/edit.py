@@ -145,6 +145,7 @@ def locate(request: Request, bars: "Bars") -> "Region":
 
 def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None:
     """Loads what this edit needs of the models, and nothing else."""
+    from lr_edit.builders import finds_again
     from lr_edit.proposers import FROM_MODELS
 
     finds = FROM_MODELS[settings.proposer].needs if settings.mask is None else ()
@@ -159,7 +160,7 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         }
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
-        again = paints(settings) and settings.ranking.found > 0 and models.has("region")
+        again = finds_again(models, settings, paints(settings))
         needed["region"] = needed.get("region", False) or again
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))

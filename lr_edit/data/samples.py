@@ -22,8 +22,7 @@ from lr_edit.data.mixture import Mixture
 from lr_edit.data.nouns import speaks_of_colour, speaks_of_place
 from lr_edit.data.records import Phrase, Record, Unusable
 from lr_edit.errors import UserError
-from lr_edit.images import luma
-from lr_edit.photometry import jittered, nearly_true
+from lr_edit.photometry import as_shown
 
 ATTEMPTS = 20
 """Broken records in a row after which a sample is given up."""
@@ -110,9 +109,7 @@ class PictureSamples(Dataset[dict[str, Any]], ABC):
 
     def shown(self, image: Tensor, rng: random.Random, gray: bool) -> Tensor:
         """float32 [3, S, S] as it is shown: jittered, gray if so wanted."""
-        if self.jitter > 0:
-            image = nearly_true(jittered(image, rng, self.jitter), rng)
-        return luma(image[None])[0].repeat(3, 1, 1) if gray else image
+        return as_shown(image, rng, self.jitter, gray)
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

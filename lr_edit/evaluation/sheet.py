@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .png file")
     parser.add_argument("--count", type=int, default=24, help="random edits, at least 1")
     parser.add_argument("--seed", type=int, default=0, help="of scenes and candidates")
-    parser.add_argument("--candidates", type=int, default=4, help="of each, at least 1")
+    parser.add_argument("--candidates", type=int, default=DEFAULT.count, help="of each, at least 1")
     parser.add_argument("--report-edits", action="store_true", help="the report's five instead")
     parser.add_argument("--failures", type=int, help="so many failed random edits instead")
     parser.add_argument("--proposer", help="true_mask (default for random ones), learned …")

@@ -19,8 +19,7 @@ def sharpen(logits: Tensor, image: Tensor, radius: int = 4, epsilon: float = 0.0
     size = (image.shape[-2], image.shape[-1])
     factor = max(size) / max(logits.shape[-2:])
     if factor <= 1:
-        same = size == tuple(logits.shape[-2:])
-        return crisp((logits if same else _resized(logits, size)).sigmoid())
+        return crisp(_resized(logits, size).sigmoid())
     guide = (image.mean(1, keepdim=True) + 1) / 2
     return crisp(steered(guide, logits, max(1, round(radius * factor / 2)), epsilon**2))
 

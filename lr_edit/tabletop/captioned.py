@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from lr_edit.images import from_uint8, luma
-from lr_edit.photometry import jittered, nearly_true
+from lr_edit.images import from_uint8
+from lr_edit.photometry import as_shown
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import describe
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
@@ -60,11 +60,8 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
         clear = from_uint8(torch.from_numpy(self.scenes.images[number].copy())[None])[0]
         gray = rng.random() < self.gray_share
         said = true_phrases(scene, rng, self.phrases, self.kinds, not gray)
-        image = clear
-        if self.jitter > 0:
-            image = nearly_true(jittered(image, rng, self.jitter), rng)
         return {
-            "image": luma(image[None])[0].repeat(3, 1, 1) if gray else image,
+            "image": as_shown(clear, rng, self.jitter, gray),
             "clear": clear,
             "phrases": [phrase.text for phrase in said],
             "meant": [plain_words(scene, phrase) for phrase in said],

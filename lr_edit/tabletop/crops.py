@@ -146,8 +146,8 @@ class InpaintingCrops(ThingSamples):
         side: int = 64,
         null_share: float = 0.3,
         empty_share: float = 0.06,
-        roomy_share: float = 0.15,
-        held_share: float = 0.4,
+        roomy_share: float = 0.2,
+        held_share: float = 0.0,
     ) -> None:
         super().__init__(scenes, length, side)
         self.null_share, self.empty_share = null_share, empty_share
@@ -160,26 +160,31 @@ class InpaintingCrops(ThingSamples):
             shape = cut(self.scenes, *other_place, rng, self.side).footprint
             image, mask = self.empty_place(scene, shape, rng)
             text = rng.choice(EMPTY_PROMPTS)
-        elif kind < self.empty_share + self.roomy_share:
-            crop = cut(self.scenes, scene, instance, rng, self.side, grow=(1.6, 3.0))
-            image, mask = crop.image, roomy_region(crop.footprint, rng)
-            text = object_text(crop.thing, rng)
-        elif kind < self.empty_share + self.roomy_share + self.held_share:
-            crop = cut(self.scenes, scene, instance, rng, self.side, grow=(1.5, 2.6))
-            before = cut(self.scenes, *other_place, rng, self.side)
-            shape = before.body if rng.random() < 0.5 else before.footprint
-            image, mask = crop.image, held_region(crop.footprint, shape, crop.others, rng)
-            text = object_text(crop.thing, rng)
         else:
-            crop = cut(self.scenes, scene, instance, rng, self.side)
-            shape = cut(self.scenes, *other_place, rng, self.side).footprint
-            image, mask = crop.image, edit_region(crop.footprint, shape, rng)
-            text = object_text(crop.thing, rng)
+            crop, mask = self.given(kind - self.empty_share, (scene, instance), other_place, rng)
+            image, text = crop.image, object_text(crop.thing, rng)
         if rng.random() < 0.5:
             image, mask = image.flip(-1), mask.flip(-1)
         if rng.random() < self.null_share:
             text = ""
         return {"image": image, "mask": mask[None].float(), "text": text}
+
+    def given(
+        self, kind: float, place: tuple[int, int], other: tuple[int, int], rng: random.Random
+    ) -> tuple[Cut, Tensor]:
+        """A crop around the thing at `place` and the region [S, S] that it is painted into; other:
+        a thing whose outline may be that region's. kind: in [0, 1), which kind by its share."""
+        if kind < self.roomy_share:
+            crop = cut(self.scenes, *place, rng, self.side, grow=(1.6, 3.0))
+            return crop, roomy_region(crop.footprint, rng)
+        if kind < self.roomy_share + self.held_share:
+            crop = cut(self.scenes, *place, rng, self.side, grow=(1.5, 2.6))
+            before = cut(self.scenes, *other, rng, self.side)
+            shape = before.body if rng.random() < 0.5 else before.footprint
+            return crop, held_region(crop.footprint, shape, crop.others, rng)
+        crop = cut(self.scenes, *place, rng, self.side)
+        shape = cut(self.scenes, *other, rng, self.side).footprint
+        return crop, edit_region(crop.footprint, shape, rng)
 
     def empty_place(self, scene: int, shape: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:
         """A crop and a region of it where nothing stands and no shadow falls."""

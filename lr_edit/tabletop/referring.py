@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lr_edit.images import from_uint8, luma
-from lr_edit.photometry import jittered, nearly_true
+from lr_edit.images import from_uint8
+from lr_edit.photometry import as_shown
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
 from lr_edit.tabletop.pairs import RenderedPairs
@@ -170,9 +170,7 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     def picture(self, pixels: np.ndarray, rng: random.Random, gray: bool) -> Tensor:
         """uint8 [S, S, 3] as it is shown: float32 [3, S, S], jittered, gray if so wanted."""
         image = from_uint8(torch.from_numpy(pixels.copy())[None])[0]
-        if self.jitter > 0:
-            image = nearly_true(jittered(image, rng, self.jitter), rng)
-        return luma(image[None])[0].repeat(3, 1, 1) if gray else image
+        return as_shown(image, rng, self.jitter, gray)
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

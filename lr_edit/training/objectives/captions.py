@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder
 from lr_edit.regions.network import Proposals
-from lr_edit.training.objectives.base import Batch, Learner, Objective
+from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
 from lr_edit.training.objectives.heat import (
     heat_target,
     pooled,
@@ -69,16 +69,14 @@ class CaptionObjective(Objective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
-        y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
-        lattice = slice(y, None, 2), slice(x, None, 2)
+        rows, columns = lattice = quarter(generator)
         maps, count = learner.features.maps(batch["image"]), batch["edit"].shape[1]
         elsewhere = said_elsewhere(batch)
         own, foreign = (learner.answers(one, maps, lattice) for one in (batch, elsewhere))
         clear = batch["clear" if "clear" in batch else "image"]
         windows = seen_through_windows(self.clip, clear, self.window)
         meant = batch.get("meant") or [(text,) for text in batch["phrases"]]
-        texts, heat = self.heat_of(windows, meant, clear[..., lattice[0], lattice[1]])
+        texts, heat = self.heat_of(windows, meant, clear[..., rows, columns])
         # An edit prompt of another picture may well be about a thing of this one.
         wrong = foreign_to(texts, count, self.alike) & ~elsewhere["edit"].flatten()
         mask, strange = mixture(own), mixture(foreign)

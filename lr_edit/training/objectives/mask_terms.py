@@ -18,8 +18,13 @@ def mixture(found: Proposals) -> Tensor:
 def unlike_target(mask: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy and Dice error of masks against soft targets [P, 1, S, S]."""
     hot = F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), target)
-    shared, total = (mask * target).sum((1, 2, 3)), (mask + target).sum((1, 2, 3))
-    return hot + (1 - (2 * shared + 1) / (total + 1)).mean()
+    return hot + dice_error(mask, target).mean()
+
+
+def dice_error(masks: Tensor, target: Tensor) -> Tensor:
+    """The Dice error [P, K] of masks against targets [P, K, S, S] in [0, 1]."""
+    both, total = (masks * target).sum((2, 3)), masks.sum((2, 3)) + target.sum((2, 3))
+    return 1 - (2 * both + 1) / (total + 1)
 
 
 def follow(found: Proposals, mask: Tensor) -> Tensor:

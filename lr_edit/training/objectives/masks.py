@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lr_edit.regions.network import Proposals
-from lr_edit.training.objectives.base import Batch, Learner, Objective
+from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
+from lr_edit.training.objectives.mask_terms import dice_error
 
 
 class MaskObjective(Objective):
@@ -42,9 +43,7 @@ class MaskObjective(Objective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        # A quarter of the pixels, another one every step, teaches as well at a quarter of the cost.
-        y, x = torch.randint(0, 2, (2,), generator=generator, device=generator.device).tolist()
-        rows, columns = lattice = slice(y, None, 2), slice(x, None, 2)
+        rows, columns = lattice = quarter(generator)
         found = learner.answers(batch, lattice=lattice)
         thing, change = (batch[k].flatten(0, 1).float() for k in ("object", "change"))
         hint = self.hints(found.coarse, thing)
@@ -93,9 +92,7 @@ def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     target = truth[:, None].expand_as(logits)
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((2, 3))
     inside = logits.sigmoid()
-    both = (inside * target).sum((2, 3))
-    dice = 1 - (2 * both + 1) / (inside.sum((2, 3)) + target.sum((2, 3)) + 1)
-    return bce, dice
+    return bce, dice_error(inside, target)
 
 
 def emptiness(coarse: Tensor, absent: Tensor) -> Tensor:
