@@ -1,6 +1,7 @@
 """The diffusion folder, and what the model says of x0 and eps."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import weights
 
 from lr_edit.backbones.devices import arrange
 from lr_edit.backbones.diffusion import UNetDiffusion, to_prediction
+from lr_edit.backbones.diffusion_network import build_diffusion, load_network
 from lr_edit.errors import UserError
 
 
@@ -205,3 +207,13 @@ def test_weights_laid_out_anew_let_the_file_they_came_from_go(folder: Path) -> N
         assert tensor.untyped_storage().data_ptr() != before[name].untyped_storage().data_ptr()
         if tensor.ndim == 4:
             assert tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"channels": (32, 64)}, {"attention": (True, True)}, {"layers": (1, 2)}]
+)
+def test_weights_of_another_network_are_refused(folder: Path, changed: dict[str, Any]) -> None:
+    options = {"channels": (32, 32), "layers": (1, 1), "attention": (False, True), **changed}
+    network = build_diffusion(load_network(folder).text_encoder, size=16, **options)
+    with pytest.raises(UserError, match="tensors are not those of this network"):
+        network.load_folder(folder)

@@ -21,6 +21,7 @@ from lr_edit.regions.learned import LearnedProposer
 from lr_edit.regions.region import RegionProposer
 from lr_edit.regions.segformer_clip import SegformerClipProposer
 from lr_edit.regions.segments import segments_of
+from lr_edit.regions.shadowed import ShadowedMaskProposer
 
 HEIGHT, WIDTH = 32, 48
 RED, GREEN, BLUE = (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)
@@ -71,6 +72,10 @@ PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
     "true_mask": lambda: true_mask(
         AskedPhrase("attribute", "the red", things(), box_mask(HEIGHT, WIDTH, 4, 4, 14, 14))
     ),
+    "mask with its shadow": lambda: ShadowedMaskProposer(
+        box_mask(HEIGHT, WIDTH, 3, 4, 20, 21),
+        MaskProposer(box_mask(HEIGHT, WIDTH, 3, 4, 20, 21), box_mask(HEIGHT, WIDTH, 3, 4, 30, 21)),
+    ),
     "whole": WholeProposer,
     "centre_box": CentreBoxProposer,
     "random_box": RandomBoxProposer,
@@ -84,7 +89,7 @@ PROPOSERS: dict[str, Callable[[], RegionProposer]] = {
     "per_image_masks": lambda: per_image_fakes.proposer("masks", iterations=2),
     "learnable_regions_as_released": lambda: per_image_fakes.proposer("random"),
 }
-BLIND = ("mask", "true_mask", "whole", "centre_box", "random_box")
+BLIND = ("mask", "mask with its shadow", "true_mask", "whole", "centre_box", "random_box")
 READERS = [name for name in PROPOSERS if name not in BLIND]
 
 

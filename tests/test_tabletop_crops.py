@@ -7,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lr_edit.errors import UserError
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops
 from lr_edit.tabletop.given_regions import edit_region, held_region, pasted, roomy_region
+from lr_edit.tabletop.visible import noun_at, visible_things
 
 SIDE = 32
 
@@ -88,3 +90,25 @@ def test_shares_of_null_prompts_and_of_empty_tables_are_kept(scenes: RenderedSce
     assert 0.35 < sum(item["text"] == "" for item in items) / 200 < 0.65
     assert 0 < empty < 20
     assert all(item["mask"].any() for item in items)
+
+
+def test_nouns_are_shown_as_often_as_is_said(scenes: RenderedScenes) -> None:
+    things = visible_things(scenes)
+    noun = noun_at(scenes, *things[0])
+    shown = InpaintingCrops(scenes, 1, side=SIDE, often={noun: 3}).things
+    assert set(shown) == set(things)
+    for place in things:
+        assert shown.count(place) == (3 if noun_at(scenes, *place) == noun else 1)
+
+
+def test_nouns_are_those_of_the_scene(scenes: RenderedScenes) -> None:
+    for index, instance in visible_things(scenes)[:20]:
+        assert noun_at(scenes, index, instance) == scenes.scene(index).things[instance - 1].noun
+
+
+@pytest.mark.parametrize("often", [{"bocks": 2}, {"box": 0}])
+def test_what_is_no_noun_cannot_be_shown_more_often(
+    scenes: RenderedScenes, often: dict[str, int]
+) -> None:
+    with pytest.raises(UserError, match="whole number from 1 on"):
+        InpaintingCrops(scenes, 1, side=SIDE, often=often)

@@ -47,15 +47,32 @@ class TextConditionedUNet(nn.Module):
         return pixel_shuffle(out, self.unshuffle)
 
     def load_folder(self, folder: str | Path) -> None:
-        """Weights from a folder that `save_diffusion` wrote; the architecture must be the same."""
+        """Weights from a folder that `save_diffusion` wrote.
+
+        Raises UserError where a file is missing, or where they are those of another network.
+        """
         from safetensors.torch import load_file
 
         for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
             path = Path(folder) / part / f"{name}.safetensors"
             if not path.is_file():
                 raise UserError(f"{path}: no such file, expected the weights of a diffusion folder")
+            network = getattr(self, part)
             state = {k: v.float() for k, v in load_file(path).items()}
-            getattr(self, part).load_state_dict(state)
+            unlike = differing(state, network.state_dict())
+            if unlike:
+                raise UserError(
+                    f"{path}: {len(unlike)} tensors are not those of this network, {unlike[0]} for "
+                    "one: give the channels, layers and attention of the folder's own network"
+                )
+            network.load_state_dict(state)
+
+
+def differing(state: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+    """Names that only one of both has, or whose shapes differ."""
+    missing = state.keys() ^ own.keys()
+    both = state.keys() & own.keys()
+    return sorted(missing | {name for name in both if state[name].shape != own[name].shape})
 
 
 def build_diffusion(

@@ -150,6 +150,7 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
 
     finds = FROM_MODELS[settings.proposer].needs if settings.mask is None else ()
     needed = {part: part in finds for part in (*finds, "clip", "diffusion")}
+    needed["region"] = "region" in finds or takes_shadow(settings, models)
     if not settings.region_only:
         guides = not models.has("inpainter")
         needed |= {
@@ -161,7 +162,7 @@ def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None
         ranks = "scorer" if models.has("scorer") else "clip"
         needed[ranks] = needed.get(ranks, False) or models.has(ranks)
         again = finds_again(models, settings, paints(settings))
-        needed["region"] = needed.get("region", False) or again
+        needed["region"] = needed["region"] or again
     parts = [part for part, wanted in needed.items() if wanted]
     bars.stage("loading models", len(parts))
     for part in models.loading(parts):
@@ -179,8 +180,23 @@ def build_proposer(
     """What finds the region; `mask` is what --mask showed."""
     from lr_edit.proposers import FROM_MODELS
     from lr_edit.regions.fixed import MaskProposer
+    from lr_edit.regions.shadowed import ShadowedMaskProposer
 
-    return FROM_MODELS[settings.proposer].make(models) if mask is None else MaskProposer(mask)
+    if mask is None:
+        return FROM_MODELS[settings.proposer].make(models)
+    if takes_shadow(settings, models):
+        return ShadowedMaskProposer(mask, models.region)
+    return MaskProposer(mask)
+
+
+def takes_shadow(settings: EditSettings, models: "ModelSet") -> bool:
+    """Whether the shadow of what --mask shows is looked for: where it is said what that is, no
+    option says how far the region reaches, and a region network is there."""
+    from lr_edit.editors.options import WindowOptions
+
+    named = settings.mask is not None and bool(settings.instruction.find.strip())
+    shaped = settings.given.get("grow") is not None or settings.window.grow != WindowOptions().grow
+    return named and not shaped and models.has("region")
 
 
 def build_namer(models: "ModelSet") -> "Namer | None":

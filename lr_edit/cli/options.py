@@ -61,7 +61,11 @@ def add_edit_options(parser: ArgumentParser) -> None:
     add("--with", metavar="PHRASE", help="what it becomes: 'an orange'")
     add("--remove", metavar="PHRASE", help="what to take away, in place of --replace and --with")
     add("--instruction", metavar="TEXT", help="both in one: 'turn the sofa red'")
-    add("--mask", metavar="FILE", help="picture of the region, white = edit; none is looked for")
+    add(
+        "--mask",
+        metavar="FILE",
+        help="picture of the region, white = edit; its shadow is looked for",
+    )
     add("--proposer", help=_PROPOSER)
     add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
     add("--force", action="store_true", help="edit what comes nearest where nothing fits")

@@ -1,6 +1,8 @@
 """Where the regions of a benchmark come from, by name: the truth, the networks, the whole picture.
 
-true_mask: the source's own mask of the thing, which the editor grows. true_box: the box around it.
+true_mask: the source's own mask of the thing, given as --mask gives one: the editor grows it, and
+its shadow goes along where the set has a region network. true_mask_alone: the mask without that.
+true_box: the box around it.
 true_edit_mask: all that differs between source and exact target. centre_box, random_box: boxes that
 look at nothing. The others are those of `lr_edit.proposers`.
 """
@@ -15,6 +17,7 @@ from lr_edit.proposers import FROM_MODELS, Way
 from lr_edit.regions.boxes import CentreBoxProposer, RandomBoxProposer, box_region
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import RegionProposer
+from lr_edit.regions.shadowed import ShadowedMaskProposer
 
 ProposerFor = Callable[[Case], RegionProposer]
 """What proposes the region of a case: for a benchmark's sake it may know the truth."""
@@ -30,8 +33,16 @@ def _same(way: Way) -> Callable[[ModelSet], ProposerFor]:
     return made
 
 
+def _given(models: ModelSet) -> ProposerFor:
+    """The source's own mask, as `infer.py --mask` takes one."""
+    if not models.has("region"):
+        return lambda case: MaskProposer(case.thing)
+    return lambda case: ShadowedMaskProposer(case.thing, models.region)
+
+
 PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
-    "true_mask": lambda models: lambda case: MaskProposer(case.thing),
+    "true_mask": _given,
+    "true_mask_alone": lambda models: lambda case: MaskProposer(case.thing),
     "true_box": lambda models: (
         lambda case: MaskProposer(box_region(case.source, mask_box(case.thing), "box").mask)
     ),

@@ -27,9 +27,9 @@ from lr_edit.tabletop.given_regions import (
     roomy_region,
 )
 from lr_edit.tabletop.scene import Thing
+from lr_edit.tabletop.visible import repeated, visible_things
 
 EMPTY_PROMPTS = ("nothing", "an empty table", "the empty table")
-LEAST_PIXELS = 60
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,6 @@ class Cut:
     footprint: Tensor
     others: Tensor
     thing: Thing
-
-
-def visible_things(scenes: RenderedScenes, least: int = LEAST_PIXELS) -> list[tuple[int, int]]:
-    """(scene, instance) of every thing with at least `least` visible pixels."""
-    found = []
-    for index in range(len(scenes)):
-        counts = np.bincount(scenes.instances[index].reshape(-1))
-        found += [(index, k) for k in range(1, len(counts)) if counts[k] >= least]
-    return found
 
 
 def jittered_square(box: Box, size: int, rng: random.Random, grow: tuple[float, float]) -> Box:
@@ -135,6 +126,8 @@ class InpaintingCrops(ThingSamples):
     the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
     shows table alone with one of EMPTY_PROMPTS; in a share `roomy_share` the thing is small in its
     region; in a share `held_share` the region has the outline of something else, which holds it.
+    often: how many times as often as others the things of a noun are shown. Raises UserError for
+    what is no noun.
     """
 
     salt = "inpainting"
@@ -148,8 +141,10 @@ class InpaintingCrops(ThingSamples):
         empty_share: float = 0.06,
         roomy_share: float = 0.2,
         held_share: float = 0.0,
+        often: dict[str, int] | None = None,
     ) -> None:
         super().__init__(scenes, length, side)
+        self.things = repeated(scenes, self.things, often or {})
         self.null_share, self.empty_share = null_share, empty_share
         self.roomy_share, self.held_share = roomy_share, held_share
 

@@ -15,7 +15,7 @@ from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.crops import ThingSamples, jittered_square, resize_image
 from lr_edit.tabletop.given_regions import mask_bounds
 from lr_edit.tabletop.scene import NOUNS
-from lr_edit.tabletop.segments import CLASS_NAMES
+from lr_edit.tabletop.visible import noun_at
 
 # Sides of crops as shares of the picture's.
 LARGE, SMALL = (0.44, 1.0), (0.19, 0.44)
@@ -118,6 +118,6 @@ class MultiCropViews(ThingSamples):
             "global": views(picture, inside, LARGE, self.side, BLURRED[:2], rng),
             "local": views(picture, inside, SMALL, self.small_side, BLURRED[2:] * self.small, rng),
             "plain": resize_image(pixels, plain, self.side),
-            "noun": NOUNS.index(CLASS_NAMES[self.scenes.classes[scene][body][0]]),
+            "noun": NOUNS.index(noun_at(self.scenes, scene, instance)),
             "scene": scene,
         }

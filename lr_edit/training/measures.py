@@ -24,11 +24,12 @@ from lr_edit.editors.options import SamplingOptions
 from lr_edit.images import from_uint8
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.captions import attribute_variants
-from lr_edit.tabletop.crops import InpaintingCrops, cut, visible_things
+from lr_edit.tabletop.crops import InpaintingCrops, cut
 from lr_edit.tabletop.distorted import DistortedPairs
 from lr_edit.tabletop.judged import SPOILS, JudgedRegions
 from lr_edit.tabletop.scene import COLOURS, NOUNS
 from lr_edit.tabletop.segments import CLASS_NAMES
+from lr_edit.tabletop.visible import visible_things
 from lr_edit.tabletop.words import with_article
 from lr_edit.training.measure_region import measure_region
 from lr_edit.training.neighbours import neighbour_labels
