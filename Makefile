@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-RECIPES := clip dino segformer perceptual judge diffusion
+RECIPES := $(addprefix tabletop/,clip dino segformer perceptual judge diffusion) region region_captions
 
 .PHONY: demo test lint bench weights clean
 .NOTPARALLEL:
@@ -25,8 +25,8 @@ bench: $(READY)  ## ratios, measured side by side in one run
 
 weights: $(READY)  ## every recipe in order: train, measure, install with its card
 	for name in $(RECIPES); do \
-	  $(BIN)/python train.py fit --config configs/tabletop/$$name.yaml && \
-	  $(BIN)/python -m lr_edit.training.install $$name || exit 1; \
+	  $(BIN)/python train.py fit --config configs/$$name.yaml && \
+	  $(BIN)/python -m lr_edit.training.install $${name##*/} || exit 1; \
 	done
 
 $(READY): requirements.txt

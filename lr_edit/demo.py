@@ -47,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_scene(folder: Path) -> Path:
     """The picture of SCENE as a file in the folder."""
-    from lr_edit.files import made_folder, save_image
+    from lr_edit.files import save_image
     from lr_edit.images import to_pil
+    from lr_edit.output import made_folder
     from lr_edit.tabletop.render import render
 
     path = made_folder(folder) / "scene.png"

@@ -3,9 +3,7 @@
 What a picture is to the rest of the program: `lr_edit.images`.
 """
 
-import os
 import struct
-import uuid
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from lr_edit.errors import UserError
 from lr_edit.images import Picture, picture_from_pil
+from lr_edit.output import replacing, shown
 
 # Listed, since EPS and the like would start foreign programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -60,7 +59,7 @@ def load_picture(
     with _opened(path, limit, minimum) as image:
         if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I;16"):
             raise UserError(
-                f"{_name(path)} has 16 bits a channel, which would be cut to 8: "
+                f"{shown(path)} has 16 bits a channel, which would be cut to 8: "
                 "save it with 8 bits a channel first"
             )
         original = _upright(image, path)
@@ -84,16 +83,16 @@ def load_mask(path: str | Path, size: tuple[int, int], *, limit: int = PIXEL_LIM
         upright = _upright(image, path)
     if upright.size != tuple(size):
         raise UserError(
-            f"the mask {_name(path)} is {upright.width}x{upright.height} pixels, but the picture "
+            f"the mask {shown(path)} is {upright.width}x{upright.height} pixels, but the picture "
             f"is {size[0]}x{size[1]}: make them the same size"
         )
     mask = _mask_values(upright, path)
     highest = mask.max()
     if highest == 0:
-        raise UserError(f"the mask {_name(path)} is all black and selects nothing: white = edit")
+        raise UserError(f"the mask {shown(path)} is all black and selects nothing: white = edit")
     if highest < 0.1:
         raise UserError(
-            f"the mask {_name(path)} is nearly black, its highest value {highest * 255:.3g} of "
+            f"the mask {shown(path)} is nearly black, its highest value {highest * 255:.3g} of "
             "255: white (255) = edit, so scale it up"
         )
     return torch.from_numpy(mask)[None, None]
@@ -107,48 +106,10 @@ def save_image(image: Image.Image, path: str | Path) -> None:
     """
     if Path(path).suffix.lower() != ".png":
         raise UserError(
-            f"{_name(path)} does not end in .png: only PNG is written, as it changes no pixel"
+            f"{shown(path)} does not end in .png: only PNG is written, as it changes no pixel"
         )
     with replacing(path) as temporary:
         image.save(temporary, format="PNG")
-
-
-def made_folder(output: str | Path) -> Path:
-    """The folder of that name, made if need be; UserError where that cannot be."""
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another place"
-        ) from error
-    return folder
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name in the folder of `path`, renamed to it when all went well, else removed.
-
-    Raises UserError when the folder is missing or cannot be written to, or the disk is full.
-    """
-    path = Path(path)
-    if not os.path.isdir(path.parent):
-        raise UserError(f"the folder {_name(path.parent)} does not exist: create it first")
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{_name(path)} cannot be written ({error.strerror or error}): choose another place"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _name(path: str | Path) -> str:
-    """A path as shown to a person, on one line whatever it holds."""
-    return repr(str(path))
 
 
 @contextmanager
@@ -163,7 +124,7 @@ def _opened(path: str | Path, limit: int, minimum: int) -> Iterator[Image.Image]
             raise UserError(_too_large(path, limit)) from error
         except _DAMAGE as error:
             raise UserError(
-                f"{_name(path)} is no picture that can be read: give an undamaged PNG, JPEG, WebP, "
+                f"{shown(path)} is no picture that can be read: give an undamaged PNG, JPEG, WebP, "
                 "BMP, GIF or TIFF file"
             ) from error
         with image:
@@ -175,13 +136,13 @@ def _check_file(path: Path) -> None:
     """Raises UserError unless there is a file with something in it."""
     try:
         if not path.exists():
-            raise UserError(f"{_name(path)} does not exist: give the path of a picture")
+            raise UserError(f"{shown(path)} does not exist: give the path of a picture")
         if not path.is_file():
-            raise UserError(f"{_name(path)} is not a file: give the path of a picture")
+            raise UserError(f"{shown(path)} is not a file: give the path of a picture")
         if path.stat().st_size == 0:
-            raise UserError(f"{_name(path)} is empty: give the path of a picture")
+            raise UserError(f"{shown(path)} is empty: give the path of a picture")
     except OSError as error:
-        raise UserError(f"{_name(path)} cannot be read: {error.strerror}") from error
+        raise UserError(f"{shown(path)} cannot be read: {error.strerror}") from error
 
 
 def _check_header(image: Image.Image, path: str | Path, limit: int, minimum: int) -> None:
@@ -191,7 +152,7 @@ def _check_header(image: Image.Image, path: str | Path, limit: int, minimum: int
         raise UserError(_too_large(path, limit, f" with {width}x{height} pixels"))
     if min(width, height) < minimum:
         raise UserError(
-            f"{_name(path)} is {width}x{height} pixels: each side needs at least {minimum}"
+            f"{shown(path)} is {width}x{height} pixels: each side needs at least {minimum}"
         )
     try:
         animated = getattr(image, "is_animated", False)
@@ -199,7 +160,7 @@ def _check_header(image: Image.Image, path: str | Path, limit: int, minimum: int
         raise UserError(_damaged(path)) from error
     if animated and image.format != "MPO":
         raise UserError(
-            f"{_name(path)} holds several pictures (an animation or pages): save one of them"
+            f"{shown(path)} holds several pictures (an animation or pages): save one of them"
         )
 
 
@@ -208,7 +169,7 @@ def _upright(image: Image.Image, path: str | Path) -> Image.Image:
     try:
         image.load()
     except Image.DecompressionBombError as error:
-        raise UserError(f"{_name(path)} is too large: scale it down first") from error
+        raise UserError(f"{shown(path)} is too large: scale it down first") from error
     except _DAMAGE as error:
         raise UserError(_damaged(path)) from error
     try:
@@ -227,7 +188,7 @@ def _plain_mode(image: Image.Image, path: str | Path) -> Image.Image:
         plain.info = dict(image.info)
         return plain
     raise UserError(
-        f"{_name(path)} is of the kind {image.mode}, which cannot be edited exactly: "
+        f"{shown(path)} is of the kind {image.mode}, which cannot be edited exactly: "
         "convert it to RGB, or gray, with 8 bits a channel first"
     )
 
@@ -237,7 +198,7 @@ def _notice(stored: str, plain: str, path: str | Path) -> str:
     if stored == plain or stored.startswith("I;16"):
         return ""
     lacks = _LACKS.get(stored, "has one transparent colour, which an edit may need")
-    return f"{_name(path)} {lacks}: results are saved as {plain}, the same colours outside"
+    return f"{shown(path)} {lacks}: results are saved as {plain}, the same colours outside"
 
 
 def _mask_values(image: Image.Image, path: str | Path) -> np.ndarray:
@@ -245,7 +206,7 @@ def _mask_values(image: Image.Image, path: str | Path) -> np.ndarray:
     if image.mode.startswith("I;16"):
         return (np.asarray(image) / 65535).astype(np.float32)
     if image.mode in ("I", "F"):
-        raise UserError(f"the mask {_name(path)} has 32 bits a pixel: save it as 8-bit gray")
+        raise UserError(f"the mask {shown(path)} has 32 bits a pixel: save it as 8-bit gray")
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return np.asarray(image.convert("L")).astype(np.float32) / 255
     values = np.asarray(image.convert("RGBA")).astype(np.float32) / 255
@@ -255,14 +216,14 @@ def _mask_values(image: Image.Image, path: str | Path) -> np.ndarray:
         return alpha
     if (np.ptp(colour, axis=2) * alpha).max() > 0.15:
         raise UserError(
-            f"the mask {_name(path)} is in colours: a mask is black, white (= edit) and gray"
+            f"the mask {shown(path)} is in colours: a mask is black, white (= edit) and gray"
         )
     return colour.max(2) * alpha
 
 
 def _damaged(path: str | Path) -> str:
-    return f"{_name(path)} is damaged or cut short: get a whole copy of the file"
+    return f"{shown(path)} is damaged or cut short: get a whole copy of the file"
 
 
 def _too_large(path: str | Path, limit: int, size: str = "") -> str:
-    return f"{_name(path)} is too large{size}: scale it to at most {limit / 1e6:g} million pixels"
+    return f"{shown(path)} is too large{size}: scale it to at most {limit / 1e6:g} million pixels"

@@ -1,5 +1,6 @@
 """Results that appear whole or not at all; it knows nothing of what they are."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -110,3 +111,41 @@ def _move_up(temporary: Path, target: Path) -> None:
             place.mkdir(exist_ok=True)
         else:
             item.replace(place)
+
+
+def made_folder(output: str | Path) -> Path:
+    """The folder of that name, made if need be; UserError where that cannot be."""
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {str(folder)!r} cannot be made ({error.strerror}): choose another place"
+        ) from error
+    return folder
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name in the folder of `path`, renamed to it when all went well, else removed.
+
+    Raises UserError when the folder is missing or cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    if not os.path.isdir(path.parent):
+        raise UserError(f"the folder {shown(path.parent)} does not exist: create it first")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{shown(path)} cannot be written ({error.strerror or error}): choose another place"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def shown(path: str | Path) -> str:
+    """A path as a person is told it, on one line whatever it holds."""
+    return repr(str(path))

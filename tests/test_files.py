@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from lr_edit.errors import UserError
-from lr_edit.files import load_mask, load_picture, replacing, save_image
+from lr_edit.files import load_mask, load_picture, save_image
 from lr_edit.images import composite
+from lr_edit.output import replacing
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -101,3 +101,5 @@ def test_rivals_that_need_dino_say_so_before_anything_is_loaded(
 def test_unknown_rivals_are_told() -> None:
     with pytest.raises(UserError, match=r"unknown rival 'clip'.*per_image, .*whole"):
         rivals(("clip",), "no such set", "cpu")
+    with pytest.raises(UserError, match=r"unknown rival 'clip'"):
+        Comparison(rivals=("clip",))

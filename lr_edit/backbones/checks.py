@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lr_edit.errors import UserError
-from lr_edit.files import replacing
+from lr_edit.output import replacing
 
 CARD, README = "card.json", "README.md"
 _REMEDY = "reinstall or run make weights"

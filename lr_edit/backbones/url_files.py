@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lr_edit.backbones.sources import Source, Status, bytes_of, readable
 from lr_edit.errors import UserError
-from lr_edit.files import made_folder
+from lr_edit.output import made_folder
 
 _PIECE = 2**20
 _SECONDS = 30.0  # without a byte

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from lr_edit.cli.edit import Request
-from lr_edit.files import replacing, save_image
+from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil
+from lr_edit.output import replacing
 from lr_edit.regions.region import Region
 from lr_edit.sheet import Tile, marked, sheet
 

@@ -16,8 +16,9 @@ from lr_edit.crop import mask_box
 from lr_edit.edit import EditResult, changed_outside
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.evaluation.machine import peak_rss_mb, provenance
-from lr_edit.files import replacing, save_image
+from lr_edit.files import save_image
 from lr_edit.images import composite, mask_to_pil
+from lr_edit.output import replacing
 from lr_edit.ranked import Candidate
 from lr_edit.sheet import Tile, marked, sheet
 

@@ -14,7 +14,7 @@ from lr_edit.data.hub import CACHE, open_table
 from lr_edit.data.opened import Stored
 from lr_edit.data.records import LazyPicture, PhraseSource, Record, Unusable, phrases_of
 from lr_edit.data.rows import TableRows
-from lr_edit.files import made_folder, replacing
+from lr_edit.output import made_folder, replacing
 
 LIMIT = 20_000_000
 """Bytes of a picture that are fetched at most."""

@@ -19,7 +19,7 @@ from lr_edit.evaluation.bench_timing import GRID, VIEWS
 from lr_edit.evaluation.machine import provenance
 from lr_edit.evaluation.random_models import REAL, Sizes
 from lr_edit.evaluation.tables import table
-from lr_edit.files import replacing
+from lr_edit.output import replacing
 
 Measure = Callable[[str, Path, Sizes, str, int], Figures]
 NOTHING = "–"

@@ -28,8 +28,9 @@ from lr_edit.evaluation.outcomes import Outcome, measure, rows
 from lr_edit.evaluation.pictures import Example, example, examples_sheet
 from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.evaluation.tables import markdown
-from lr_edit.files import made_folder, replacing, save_image
+from lr_edit.files import save_image
 from lr_edit.models import ModelSet, load_models
+from lr_edit.output import made_folder, replacing
 
 REFERENCES = {"source": untouched, "target": perfect}
 """What stands in the place of an edit in two rows for comparison."""

@@ -28,7 +28,8 @@ from lr_edit.evaluation.region_pictures import Asked, examples_sheet, worst_shee
 from lr_edit.evaluation.region_rows import Row, bins_of, change_rows, has_confidence, rows
 from lr_edit.evaluation.region_tables import markdown, split_table, terminal_table
 from lr_edit.evaluation.reliability import draw_reliability
-from lr_edit.files import made_folder, replacing, save_image
+from lr_edit.files import save_image
+from lr_edit.output import made_folder, replacing
 
 _PICTURES = ("reliability.png", "examples.png", "worst.png")
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lr_edit.backbones.sources import readable
 from lr_edit.errors import UserError
-from lr_edit.files import made_folder, replacing
+from lr_edit.output import made_folder, replacing
 from lr_edit.regions.feature_shards import KEY_BYTES, Shards
 
 FORMAT = 1

@@ -12,9 +12,9 @@ from PIL import Image
 from rich.progress import track
 
 from lr_edit.errors import UserError
-from lr_edit.files import replacing, save_image
+from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil, to_pil
-from lr_edit.output import output_folder
+from lr_edit.output import output_folder, replacing
 from lr_edit.tabletop.captions import caption
 from lr_edit.tabletop.edits import KINDS, SceneEdit, sample_edit
 from lr_edit.tabletop.language import Phrase, phrases

@@ -17,11 +17,12 @@ from lr_edit.tabletop.region_cases import region_cases
 from lr_edit.tabletop.splits import PARTS
 
 _NETWORK = "learned"  # what the network that is tested is called; no rival may be
+_WAYS = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERENCES)}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of region proposers on the tabletop's test split.
+    """A comparison of region proposers on the tabletop's test split; UserError for unknown rivals.
 
     Attributes:
         phrases: how many of each part.
@@ -43,6 +44,9 @@ class Comparison:
     output: str = "runs/region/test"
     size: int = 128
     folder: str = ".cache/tabletop"
+
+    def __post_init__(self) -> None:
+        check_rivals(self.rivals)
 
 
 def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
@@ -77,17 +81,22 @@ def rivals(names: Sequence[str], models: str, device: str) -> dict[str, PhrasePr
 
     Raises UserError for unknown names, and for what the set lacks, before anything is loaded.
     """
-    found = dict(REFERENCES)
-    ways = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERENCES)}
-    for name in names:
-        if name not in (*found, *ways):
-            raise UserError(f"unknown rival {name!r}: give some of {', '.join((*ways, *found))}")
-    if set(names) & set(ways):
+    check_rivals(names)
+    found, made = dict(REFERENCES), [name for name in names if name in _WAYS]
+    if made:
         loaded = load_models(models, device)
-        for name in (name for name in names if name in ways):
-            _check_entries(name, ways[name].needs, loaded)
-        found |= {name: always(ways[name].make(loaded)) for name in names if name in ways}
+        for name in made:
+            _check_entries(name, _WAYS[name].needs, loaded)
+        found |= {name: always(_WAYS[name].make(loaded)) for name in made}
     return {name: found[name] for name in names}
+
+
+def check_rivals(names: Sequence[str]) -> None:
+    """Raises UserError for names of no rival."""
+    known = (*_WAYS, *REFERENCES)
+    for name in names:
+        if name not in known:
+            raise UserError(f"unknown rival {name!r}: give some of {', '.join(known)}")
 
 
 def _check_entries(name: str, needs: Sequence[str], models: ModelSet) -> None:

@@ -12,8 +12,9 @@ from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.errors import UserError
-from lr_edit.files import load_picture, made_folder, replacing, save_image
+from lr_edit.files import load_picture, save_image
 from lr_edit.images import mask_to_pil, to_pil
+from lr_edit.output import made_folder, replacing
 from lr_edit.regions.per_image import PerImageOptions, PerImageProposer, References
 from lr_edit.sheet import Tile, marked, sheet
 from lr_edit.training.pictures import draw_curves

@@ -11,7 +11,8 @@ from PIL import Image
 
 from lr_edit.evaluation.pictures import titled
 from lr_edit.evaluation.region_pictures import outlined
-from lr_edit.files import made_folder, replacing, save_image
+from lr_edit.files import save_image
+from lr_edit.output import made_folder, replacing
 from lr_edit.regions.network import Proposals
 from lr_edit.tabletop.sheet import Cell, Line, contact_sheet
 

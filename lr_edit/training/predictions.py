@@ -17,9 +17,9 @@ from torch import Tensor
 from lr_edit.backbones.checks import file_hashes
 from lr_edit.data.remaining import Keeper
 from lr_edit.errors import UserError
-from lr_edit.files import made_folder, replacing, save_image
+from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil
-from lr_edit.output import sweep, unfinished
+from lr_edit.output import made_folder, replacing, sweep, unfinished
 
 _RECORD, _INDEX = "masks.json", "masks.jsonl"
 

@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from lr_edit.errors import UserError
-from lr_edit.files import replacing
+from lr_edit.output import replacing
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from lr_edit.cli.bulk.manifest import Line
 from lr_edit.errors import UserError
-from lr_edit.files import made_folder
-from lr_edit.output import explained, sweep, unfinished
+from lr_edit.output import explained, made_folder, sweep, unfinished
 
 State = Literal["new", "done", "changed", "foreign"]
 _REPORT = "report.json"
