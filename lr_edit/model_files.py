@@ -12,6 +12,7 @@ from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.folders import ROOT
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.errors import UserError
+from lr_edit.explain import explained
 from lr_edit.regions.region import RegionProposer
 
 FOLDER = ROOT / "configs" / "models"
@@ -108,8 +109,8 @@ def class_and_arguments(
         config[part].init_args.device = device
     except (ArgumentError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{str(path)!r}: the entry {part} is wrong ({_reason(error)}): expected class_path and "
-            "init_args"
+            f"{str(path)!r}: the entry {part} is wrong ({explained(str(error))}): expected "
+            "class_path and init_args"
         ) from error
     module, _, name = config[part].class_path.rpartition(".")
     kind = getattr(import_module(module), name)
@@ -129,10 +130,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(entries, dict):
         raise UserError(f"{str(path)!r} is no model set: expected entries {', '.join(KINDS)}")
     return entries
-
-
-def _reason(error: Exception) -> str:
-    """What jsonargparse complains of, without the list of types around it."""
-    text = " ".join(str(error).split())
-    text = text.partition("Errors: - ")[2] or text
-    return text.partition(" - Expected a <class")[0][:200]

@@ -198,7 +198,9 @@ def test_what_a_file_leaves_out_is_the_librarys_default(tmp_path: Path) -> None:
     [
         ("edits: many", "edits"),
         ("edits: 0", "edits"),
-        ("edit: 3", "edit"),
+        ("edit: 3", "takes no 'edit': the closest is 'edits'"),
+        ("editors: {default: {wieghts: {clip: 3}}}", "the closest is 'weights'"),
+        ("editors: {default: {weights: {clap: 3}}}", "the closest is 'weights.clip'"),
         ("- 3", "no benchmark"),
         ("proposers: [magic]", "magic"),
         ("proposers: []", "no proposers"),

@@ -55,6 +55,15 @@ def test_training_goes_on_where_it_was_each_rank_with_its_own() -> None:
         assert torch.equal(batch["image"], expected["image"])
 
 
+def test_training_that_adds_up_gradients_goes_on_where_it_was() -> None:
+    data = ready(steps_per_epoch=2)
+    trainer = {"global_step": 3, "world_size": 1, "global_rank": 0, "accumulate_grad_batches": 2}
+    data.trainer = SimpleNamespace(**trainer)  # type: ignore[assignment]
+    batch = next(iter(data.train_dataloader()))
+    expected = data.train.collate([data.train[12], data.train[13]])
+    assert torch.equal(batch["image"], expected["image"])
+
+
 def test_ranks_share_the_numbers_and_go_on_where_they_were() -> None:
     ranks = [list(share(100, 3, rank, 2)) for rank in range(2)]
     assert sorted(ranks[0] + ranks[1]) == list(range(100, 106))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "lr_edit"
 SHARED = {
-    "errors", "images", "photometry", "crop", "masks", "files", "plurals", "phrase",
+    "errors", "explain", "images", "photometry", "crop", "masks", "files", "plurals", "phrase",
     "instruction", "sheet", "output",
 }  # fmt: skip
 MAY_USE = {

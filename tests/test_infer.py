@@ -213,7 +213,7 @@ def test_soft_and_all_white_masks_are_regions(call, tmp_path, kind):
     [
         {"instruction": "turn the sofa red"},
         {"remove": "the mug"},
-        {"replace": "赤いりんご", "with": "груша 🍊"},
+        {"replace": "赤いりんご", "with": "a груша 🍊"},
     ],
 )
 def test_what_to_do_can_be_said_in_other_ways_and_scripts(call, tmp_path, ways):

@@ -1,6 +1,7 @@
 """Every way to teach the region network: what each of its terms reaches, and that it learns."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import weights
 from region_fakes import batch, features, network
 
 from lr_edit.backbones.diffusion import UNetDiffusion
+from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.training.objectives.base import Batch, Learner, Objective
@@ -132,3 +134,44 @@ def test_the_score_function_estimate_is_the_gradient_of_the_expected_reward() ->
     expected = float((logit.sigmoid() * (1 - logit.sigmoid())).detach())
     assert logit.grad is not None
     assert -float(logit.grad) == pytest.approx(expected, abs=0.03)
+
+
+class Painter(Inpainter):
+    """Paints white, tells no gradient, and notes what it was asked."""
+
+    size, remedy = 16, "nothing"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, float]] = []
+
+    def paint(self, picture, mask, prompt, generator, *, negative="", steps, cfg, **_):  # type: ignore[no-untyped-def]
+        self.asked.append((prompt, steps, cfg))
+        return torch.ones_like(picture)
+
+
+class Whitened(ScoreFunctionEdit):
+    """The more of the left half is white and the less of the right, the better."""
+
+    def references(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        return ()
+
+    def losses(self, references: tuple[torch.Tensor, ...], edited: torch.Tensor) -> dict[str, Any]:
+        half = edited.shape[-1] // 2
+        return {"text": (edited[..., half:] - edited[..., :half]).mean((1, 2, 3))}
+
+
+def test_a_pipeline_without_derivatives_teaches_a_region_by_its_edits() -> None:
+    painter = Painter()
+    objective = Whitened(cast("Any", None), painter, draws=8, cells=4, steps=3, cfg=2.0)
+    logits = torch.zeros(2, 1, 4, 4, requires_grad=True)
+    given = {"image": torch.zeros(2, 3, 16, 16), "edit": torch.zeros(2, 1), "prompts": ["a", "b"]}
+    optimiser = torch.optim.Adam([logits], lr=0.3)
+    for step in range(25):
+        mask = torch.nn.functional.interpolate(logits.sigmoid(), (16, 16))
+        terms = objective.judge(given, mask, torch.Generator().manual_seed(step))
+        optimiser.zero_grad()
+        terms["reinforced"].backward()
+        optimiser.step()
+    assert set(painter.asked) == {("a", 3, 2.0), ("b", 3, 2.0)}
+    left, right = logits.detach().split(2, dim=-1)
+    assert left.mean() > 0.5 and right.mean() < -0.5

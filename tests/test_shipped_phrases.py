@@ -172,3 +172,12 @@ def test_the_smallest_picture_that_is_read_can_be_edited(models: ModelSet) -> No
         critics=Critics(models.scorer), seeds=[0],
     )  # fmt: skip
     assert result.best.image.shape == image.shape and result.figures["changed_outside"] == 0
+
+
+@pytest.mark.parametrize("prompt", [word for word in UNKNOWN if word != "1234567890"])
+def test_what_the_models_know_no_word_of_is_not_painted(
+    call: Callable[..., tuple[int, str, str]], tmp_path: Path, prompt: str
+) -> None:
+    status, out, err = call("--replace", "the red apple", "--with", prompt)
+    assert (status, out) == (2, "") and not (tmp_path / "out").exists()
+    assert err.startswith("infer.py: the diffusion model knows no word of") and err.count("\n") == 1

@@ -13,6 +13,7 @@ SENTENCES = [
     "the small blue mug left of the football",
     "an orange and a camper van",
     "the girl behind the green house",
+    "nothing and nothing and nothing and nothing",
 ]
 
 
@@ -20,7 +21,7 @@ def tokenizer(folder: Path) -> Any:
     """A tokenizer trained on SENTENCES, in `folder`."""
     from lr_edit.backbones.tokenizer import train_tokenizer
 
-    return train_tokenizer(SENTENCES, folder, merges=60)
+    return train_tokenizer(SENTENCES, folder, merges=68)
 
 
 def diffusion(folder: Path, prediction: str = "v_prediction") -> Path:

@@ -16,7 +16,8 @@ class Reader:
     """A network that reads phrases."""
 
     def check_length(self, phrase: str) -> None:
-        """Raises UserError for a phrase of which the network would not read the end.
+        """Raises UserError for a phrase of which the network would not read the end, or, where it
+        was taught words of its own, not a single word.
 
         Without a tokenizer that knows its limit, any length passes.
         """

@@ -85,10 +85,15 @@ class UNetDiffusion(Diffusion):
 
     def check_length(self, phrase: str) -> None:
         if self._tokenizer is not None:
-            from lr_edit.backbones.tokenizer import token_count
+            from lr_edit.backbones.tokenizer import knows_a_word, token_count
 
             count = token_count(self._tokenizer, phrase)
             check_length(count, self._network.context_length, phrase, "the diffusion model")
+            if not knows_a_word(self._tokenizer, phrase):
+                raise UserError(
+                    f"the diffusion model knows no word of {phrase!r}: say it in English and in "
+                    "words that it was taught, such as 'a red mug', or give other --models"
+                )
 
     def predict(
         self, x_t: Tensor, t: Tensor, condition: Tensor, source: Tensor, mask: Tensor

@@ -72,6 +72,16 @@ def token_count(tokenizer: Any, text: str) -> int:
     return len(tokenizer(text, verbose=False).input_ids)
 
 
+def knows_a_word(tokenizer: Any, text: str) -> bool:
+    """Whether any word of a text is one token of a CLIPTokenizer, as the words are that its model
+    was taught; those it never saw come in pieces, foreign scripts byte by byte."""
+    tokens = tokenizer.tokenize(text)
+    begins = [True, *(token.endswith(SUFFIX) for token in tokens)]
+    return any(
+        first and token.endswith(SUFFIX) for first, token in zip(begins, tokens, strict=False)
+    )
+
+
 def token_ids(tokenizer: Any, texts: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
     """Ids int64 [B, length] of B texts; longer ones are cut, shorter ones padded with the end."""
     ids = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length).input_ids

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_edit.cli.settings import EditSettings, edit_settings
+from lr_edit.cli.settings import UNNAMED, EditSettings, edit_settings
 from lr_edit.output import output_folder
 
 if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do not wait for it
@@ -194,7 +194,7 @@ def takes_shadow(settings: EditSettings, models: "ModelSet") -> bool:
     option says how far the region reaches, and a region network is there."""
     from lr_edit.editors.options import WindowOptions
 
-    named = settings.mask is not None and bool(settings.instruction.find.strip())
+    named = settings.mask is not None and settings.instruction.find != UNNAMED
     shaped = settings.given.get("grow") is not None or settings.window.grow != WindowOptions().grow
     return named and not shaped and models.has("region")
 

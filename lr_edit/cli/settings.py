@@ -21,7 +21,7 @@ from lr_edit.instruction import Instruction, check_words, parse
 
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
-_UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
+UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _instruction(values: Namespace, proposer: str) -> Instruction:
         return Instruction(check_words(find, "phrase of --replace"), paint)
     if PROPOSERS[proposer] == "prompt":
         return Instruction(paint, paint, "edit")
-    return Instruction(_UNNAMED, paint)
+    return Instruction(UNNAMED, paint)
 
 
 def _proposer(values: Namespace) -> str:

@@ -12,7 +12,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lr_edit.data.mixture import Mixture, Part
-from lr_edit.data.remaining import to_predict
+from lr_edit.data.remaining import batches_taken, to_predict
 from lr_edit.data.samples import PictureSamples
 from lr_edit.data.tally import Tally
 
@@ -80,7 +80,7 @@ class PhraseData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
-        step = trainer.global_step if trainer else 0
+        step = batches_taken(trainer) if trainer else 0
         world = trainer.world_size if trainer else 1
         rank = trainer.global_rank if trainer else 0
         count = self.steps_per_epoch * self.batch_size

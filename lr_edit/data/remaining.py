@@ -1,4 +1,4 @@
-"""Which samples are still to be predicted, and which of them by whom; it knows no files."""
+"""Which samples are still to be seen, and which of them by whom; it knows no files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
@@ -15,6 +15,12 @@ class Keeper(ABC):
         dataset: the samples, by number. Called in all processes, before any of them predicts.
         Raises UserError where what it has are predictions of something else.
         """
+
+
+def batches_taken(trainer: Any) -> int:
+    """How many batches each process has learned from: several a step where gradients are added up
+    (`--trainer.accumulate_grad_batches`)."""
+    return int(trainer.global_step) * int(getattr(trainer, "accumulate_grad_batches", 1))
 
 
 def to_predict(dataset: Any, trainer: Any) -> list[int]:

@@ -15,6 +15,7 @@ from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
 from lr_edit.evaluation.case_edits import SPLITS, check_splits
 from lr_edit.evaluation.proposers import check_proposers
+from lr_edit.explain import check_names, explained
 from lr_edit.guidance.options import (
     AugmentOptions,
     Distance,
@@ -119,9 +120,12 @@ def read_config(path: str | Path) -> BenchmarkConfig:
     parser.add_class_arguments(BenchmarkConfig, "benchmark")
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise TypeError(f"expected names and values, such as edits: 24, got {values!r}")
+        check_names(values, BenchmarkConfig, repr(str(path)))
         return parser.instantiate(parser.parse_object({"benchmark": values})).benchmark
     except (ArgumentError, TypeError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split()).replace("benchmark.", "")[:300]
+        reason = explained(str(error)).replace("benchmark.", "")
         raise UserError(f"{str(path)!r} is no benchmark ({reason}): see configs/") from error
 
 

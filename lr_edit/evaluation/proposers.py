@@ -1,7 +1,7 @@
 """Where the regions of a benchmark come from, by name: the truth, the networks, the whole picture.
 
-true_mask: the source's own mask of the thing, given as --mask gives one: the editor grows it, and
-its shadow goes along where the set has a region network. true_mask_alone: the mask without that.
+true_mask: the source's own mask of the thing, which the editor grows. true_mask_and_shadow: the
+same as `infer.py --mask` takes it, the shadow that the region network sees there going along.
 true_box: the box around it.
 true_edit_mask: all that differs between source and exact target. centre_box, random_box: boxes that
 look at nothing. The others are those of `lr_edit.proposers`.
@@ -33,16 +33,14 @@ def _same(way: Way) -> Callable[[ModelSet], ProposerFor]:
     return made
 
 
-def _given(models: ModelSet) -> ProposerFor:
-    """The source's own mask, as `infer.py --mask` takes one."""
-    if not models.has("region"):
-        return lambda case: MaskProposer(case.thing)
+def _with_shadow(models: ModelSet) -> ProposerFor:
+    """The source's own mask and its shadow, as the set's region network sees it."""
     return lambda case: ShadowedMaskProposer(case.thing, models.region)
 
 
 PROPOSERS: dict[str, Callable[[ModelSet], ProposerFor]] = {
-    "true_mask": _given,
-    "true_mask_alone": lambda models: lambda case: MaskProposer(case.thing),
+    "true_mask": lambda models: lambda case: MaskProposer(case.thing),
+    "true_mask_and_shadow": _with_shadow,
     "true_box": lambda models: (
         lambda case: MaskProposer(box_region(case.source, mask_box(case.thing), "box").mask)
     ),

@@ -1,6 +1,7 @@
 """How well a finished region fits its prompt: the CLIP half of ranking."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
@@ -34,7 +35,8 @@ def region_score(
     guidance fools an encoder with.
     """
     generators = [Generator().manual_seed(seed) for _ in range(len(images))]
-    matrices = homographies(augment, generators)
+    # The first view is always the plain one, which guided.
+    matrices = homographies(replace(augment, copies=augment.copies + 1), generators)[:, 1:]
     shown = region_views(images, source, mask, views, matrices)
     flat = shown.flatten(0, 1)
     if blur > 0:

@@ -4,6 +4,7 @@ Learnable Regions, Lin et al., CVPR 2024, sec. 3.2.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -22,6 +23,12 @@ def anchor_points(attention: Tensor, count: int, margin: float) -> Tensor:
     values = attention.masked_fill(~(fits_y[:, None] & fits_x[None]), -torch.inf).flatten()
     best = values.topk(min(count, int(values.isfinite().sum()))).indices
     return torch.stack((x[best % columns], y[best // columns]), 1)
+
+
+def resampled(attention: Tensor, cells: int) -> Tensor:
+    """An attention map [h, w] at [cells, cells]."""
+    size = (cells, cells)
+    return F.interpolate(attention[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def boxes_around(points: Tensor, halves: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ prompt alone. The released code lost every gradient on that way: shape "random" 
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -15,21 +16,26 @@ from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.errors import UserError
+from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
-from lr_edit.regions.anchors import anchor_points
+from lr_edit.regions.anchors import anchor_points, resampled
 from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_loss
 from lr_edit.regions.region import Alternative, Region, RegionProposer, checked_phrase
 from lr_edit.regions.rehearsal import rehearse
 from lr_edit.regions.shapes import BoxSizes, FreeMasks, RandomSizes, Shape
 
 ShapeName = Literal["boxes", "masks", "random"]
+GRID = 32
+"""Cells a side of the attention map, as published: with fewer, too few keep clear of the border by
+the largest box's half."""
+
 CAPTION = "a picture"
 """What the source is called, since nobody says: the directional loss needs a caption."""
 
 
 @dataclass(frozen=True)
 class PerImageOptions:
-    """The published recipe.
+    """The published recipe, but that CLIP sees each edit plainly, not through 16 augmentations.
 
     Attributes:
         shape: "boxes" as published, "masks" with a mask head instead, "random": sizes as the
@@ -101,18 +107,22 @@ class PerImageProposer(RegionProposer):
         """The region whose edit ranks best; the others, best first, are alternatives."""
         prompt = checked_phrase(phrase)
         self.clip.encoder.check_length(prompt)
-        generator = torch.Generator(image.device).manual_seed(self.options.seed)
+        generator = torch.Generator(image.device).manual_seed(self.seed(image))
         shape = self.shape(image)
         with torch.enable_grad():
             self.learn(shape, self.references(image, prompt), generator)
         with torch.no_grad():
-            return self.ranked(image, prompt, shape.final(), generator)
+            return self.ranked(image, prompt, shape.final(generator), generator)
+
+    def seed(self, image: Tensor) -> int:
+        """Of all noise on this picture: another for every picture, always the same for one."""
+        return self.options.seed * 2**32 + crc32(to_uint8(image).cpu().numpy().tobytes())
 
     def shape(self, image: Tensor) -> Shape:
         """Fresh regions around the anchor points of image [1, 3, H, W]."""
         options, halves = self.options, torch.tensor(self.options.halves)
         with torch.no_grad():
-            attention = self.dino.attention(image)[0].mean(0)
+            attention = resampled(self.dino.attention(image)[0].mean(0), GRID)
             features = self.dino.patch_features(image)[-1]
         reach = float(halves.max())
         points = anchor_points(attention, options.anchors, reach)

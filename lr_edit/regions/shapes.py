@@ -18,8 +18,8 @@ class Shape(nn.Module):
         """Masks [A, 1, H, W] in [0, 1] to try in this step; gradients reach the parameters."""
 
     @abstractmethod
-    def final(self) -> Tensor:
-        """The masks [A, 1, H, W] once learned."""
+    def final(self, generator: torch.Generator) -> Tensor:
+        """The masks [A, 1, H, W] once learned; the generator is for what learns nothing."""
 
 
 class BoxSizes(Shape):
@@ -58,7 +58,7 @@ class BoxSizes(Shape):
         hard = F.one_hot(soft.argmax(1), self.shape[1]).to(soft)
         return self._mixed(hard + soft - soft.detach())
 
-    def final(self) -> Tensor:
+    def final(self, generator: torch.Generator) -> Tensor:
         return self._mixed(F.one_hot(self.logits().argmax(1), self.shape[1]).float())
 
     def _mixed(self, weights: Tensor) -> Tensor:
@@ -73,8 +73,8 @@ class RandomSizes(BoxSizes):
         chosen = torch.randint(sizes, (count,), generator=generator, device=generator.device)
         return self._mixed(F.one_hot(chosen, sizes).float().to(self.get_buffer("masks").device))
 
-    def final(self) -> Tensor:
-        return self.draw(torch.Generator().manual_seed(0))
+    def final(self, generator: torch.Generator) -> Tensor:
+        return self.draw(generator)
 
 
 class FreeMasks(Shape):
@@ -107,5 +107,5 @@ class FreeMasks(Shape):
         full = F.interpolate(logits, self.size, mode="bilinear", align_corners=False)
         return full.sigmoid() * self.get_buffer("window")
 
-    def final(self) -> Tensor:
-        return self.draw(torch.Generator())
+    def final(self, generator: torch.Generator) -> Tensor:
+        return self.draw(generator)

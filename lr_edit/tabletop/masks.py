@@ -46,7 +46,7 @@ def shadow_mask(rendering: Rendering, indices: Sequence[int | None]) -> Tensor:
 
 
 def edit_mask(source: Rendering, target: Rendering, threshold: float = 6.0) -> Tensor:
-    """float32 [B, 1, H, W], 1 where target and source differ: silhouettes, shadows, reflections.
+    """float32 [B, 1, H, W], 1 where target and source differ: silhouettes and shadows.
 
     threshold: least difference of any channel, in levels of 255.
     """

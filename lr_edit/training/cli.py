@@ -7,7 +7,7 @@ from zipfile import is_zipfile
 from lightning.pytorch.cli import LightningCLI
 
 from lr_edit.errors import UserError
-from lr_edit.training.explain import explained
+from lr_edit.explain import explained
 
 
 class Commands(LightningCLI):

@@ -9,7 +9,7 @@ from typing import Any, cast
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lr_edit.data.remaining import to_predict
+from lr_edit.data.remaining import batches_taken, to_predict
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.pairs import RenderedPairs, rendered_pairs
 
@@ -107,7 +107,7 @@ class TabletopData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         trainer = self.trainer
-        step = self.first_step + (trainer.global_step if trainer else 0)
+        step = self.first_step + (batches_taken(trainer) if trainer else 0)
         world = trainer.world_size if trainer else 1
         rank = trainer.global_rank if trainer else 0
         count = self.steps_per_epoch * self.batch_size

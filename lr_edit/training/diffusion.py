@@ -11,7 +11,7 @@ from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
-from lr_edit.training.explain import check_names
+from lr_edit.explain import check_names
 from lr_edit.training.losses import add_noise, noisy_times, region_mse, velocity
 from lr_edit.training.recipe import Recipe, Schedule
 

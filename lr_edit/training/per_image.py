@@ -71,9 +71,10 @@ class PerImageRecipe(Recipe):
 
     def export(self, folder: Path) -> None:
         with torch.no_grad():
-            region = self.proposer.ranked(
-                self.picture.to(self.device), self.prompt, self.shape.final(), self.generator()
-            )
+            generator = self.generator()
+            masks = self.shape.final(generator)
+            picture = self.picture.to(self.device)
+            region = self.proposer.ranked(picture, self.prompt, masks, generator)
         place, source = made_folder(folder), to_pil(self.picture)[0]
         save_image(mask_to_pil(region.mask.cpu()), place / "region.png")
         tiles = [Tile(source, "source")]

@@ -81,11 +81,20 @@ class Recipe(LightningModule):
         self.seconds_before, self.began = 0.0, time.monotonic()
 
     def generator(self, device: torch.device | str | None = None) -> torch.Generator:
-        """Random numbers of this step."""
+        """Random numbers of this batch."""
         device = device or self.device
         rank = self.global_rank if self._trainer is not None else 0
-        seed = (self.schedule.seed * 1_000_003 + self.global_step) * 64 + rank
+        seed = (self.schedule.seed * 1_000_003 + self.batches_before()) * 64 + rank
         return torch.Generator(device).manual_seed(seed)
+
+    def batches_before(self) -> int:
+        """How many batches this process has learned from: several a step where gradients are added
+        up."""
+        if self._trainer is None:
+            return self.global_step
+        together = self.trainer.accumulate_grad_batches
+        within = self.trainer.fit_loop.epoch_loop.batch_idx % together if together > 1 else 0
+        return self.global_step * together + within
 
     def rate_factor(self, step: int) -> float:
         """The share of the peak rate used at `step`."""

@@ -11,12 +11,12 @@ from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.folders import hub_name, local_folder
 from lr_edit.data.module import PhraseData
 from lr_edit.errors import UserError
+from lr_edit.explain import check_names
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.learned import LearnedProposer, check_backbones, load_region_network
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
-from lr_edit.training.explain import check_names
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule
 

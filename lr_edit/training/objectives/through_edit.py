@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
 from lr_edit.backbones.base import Diffusion
+from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_loss
 from lr_edit.regions.network import Proposals
@@ -47,23 +48,13 @@ class EditWeights:
 class EditObjective(Objective):
     """What both ways share: the losses of edited pictures; a batch has "prompts" beside "phrases".
 
-    clip: judges edits, frozen. diffusion: makes them. share: of the noise schedule that the source
-    is noised by.
+    clip: judges edits, frozen.
     """
 
-    def __init__(
-        self,
-        clip: OpenClipDense,
-        diffusion: Diffusion,
-        weights: EditWeights | None = None,
-        share: float = 0.7,
-    ) -> None:
-        self.clip, self.diffusion, self.share = clip, diffusion, share
-        self.weights = weights or EditWeights()
+    def __init__(self, clip: OpenClipDense, weights: EditWeights | None = None) -> None:
+        self.clip, self.weights = clip, weights or EditWeights()
 
-    def terms(
-        self, learner: Learner, batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    def terms(self, learner: Learner, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         found = learner.answers(batch)
         mask = mixture(found)
         judged = self.judge(batch, mask, generator)
@@ -77,17 +68,8 @@ class EditObjective(Objective):
         }
 
     @abstractmethod
-    def judge(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def judge(self, batch: Batch, mask: Tensor, generator: Generator) -> dict[str, Tensor]:
         """The terms that come from edits of soft masks [P, 1, S, S]."""
-
-    def edited(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> Tensor:
-        """Every phrase's picture with its mask repainted by its prompt."""
-        count = batch["edit"].shape[1]
-        images = batch["image"].repeat_interleave(count, 0)
-        size = (len(images), 3, self.diffusion.size, self.diffusion.size)
-        noise = torch.randn(size, generator=generator, device=generator.device).to(images)
-        condition = self.diffusion.embed(batch["prompts"])
-        return rehearse(self.diffusion, images, mask, condition, noise, self.share)
 
     @torch.no_grad()
     def references(self, batch: Batch) -> tuple[Tensor, ...]:
@@ -113,18 +95,9 @@ class EditObjective(Objective):
 
 
 class DifferentiableEdit(EditObjective):
-    """Gradients go through the edit itself."""
+    """Gradients go through the edit itself.
 
-    def judge(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        losses = self.losses(self.references(batch), self.edited(batch, mask, generator))
-        return {name: values.mean() for name, values in losses.items()}
-
-
-class ScoreFunctionEdit(EditObjective):
-    """REINFORCE (Williams, 1992) with a leave-one-out baseline (Kool et al., 2019).
-
-    Regions are drawn cell by cell from the soft mask, edited without derivatives, and made likelier
-    as far as they did better than the other draws. draws: how many; cells: of the grid, a side.
+    diffusion: makes the edits. share: of the noise schedule that the source is noised by.
     """
 
     def __init__(
@@ -133,13 +106,42 @@ class ScoreFunctionEdit(EditObjective):
         diffusion: Diffusion,
         weights: EditWeights | None = None,
         share: float = 0.7,
+    ) -> None:
+        super().__init__(clip, weights)
+        self.diffusion, self.share = diffusion, share
+
+    def judge(self, batch: Batch, mask: Tensor, generator: Generator) -> dict[str, Tensor]:
+        edited = rehearsed(self.diffusion, batch, mask, generator, self.share)
+        losses = self.losses(self.references(batch), edited)
+        return {name: values.mean() for name, values in losses.items()}
+
+
+class ScoreFunctionEdit(EditObjective):
+    """REINFORCE (Williams, 1992) with a leave-one-out baseline (Kool et al., 2019).
+
+    Regions are drawn cell by cell from the soft mask, edited without derivatives, and made likelier
+    as far as they did better than the other draws. diffusion: makes the edits, in one step from
+    `share` of the noise schedule; or a whole pipeline that knows no derivatives, in `steps` at the
+    scale `cfg`. draws: how many; cells: of the grid, a side.
+    """
+
+    def __init__(
+        self,
+        clip: OpenClipDense,
+        diffusion: Diffusion | Inpainter,
+        weights: EditWeights | None = None,
+        share: float = 0.7,
         draws: int = 4,
         cells: int = 8,
+        steps: int = 20,
+        cfg: float = 7.5,
     ) -> None:
-        super().__init__(clip, diffusion, weights, share)
+        super().__init__(clip, weights)
+        self.diffusion, self.share = diffusion, share
         self.draws, self.cells = draws, cells
+        self.steps, self.cfg = steps, cfg
 
-    def judge(self, batch: Batch, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def judge(self, batch: Batch, mask: Tensor, generator: Generator) -> dict[str, Tensor]:
         chance = F.adaptive_avg_pool2d(mask, self.cells).clamp(0.01, 0.99)
         references = self.references(batch)
         chances, rewards = [], []
@@ -153,6 +155,49 @@ class ScoreFunctionEdit(EditObjective):
             logs = region * chance.log() + (1 - region) * (1 - chance).log()
             chances.append(logs.sum((1, 2, 3)))
         return {"reinforced": reinforced(torch.stack(chances), torch.stack(rewards))}
+
+    def edited(self, batch: Batch, mask: Tensor, generator: Generator) -> Tensor:
+        """Every phrase's picture with its mask repainted by its prompt."""
+        if isinstance(self.diffusion, Inpainter):
+            return repainted(self.diffusion, batch, mask, generator, self.steps, self.cfg)
+        return rehearsed(self.diffusion, batch, mask, generator, self.share)
+
+
+def rehearsed(
+    diffusion: Diffusion, batch: Batch, mask: Tensor, generator: Generator, share: float
+) -> Tensor:
+    """Every phrase's picture [P, 3, S, S], its mask [P, 1, S, S] repainted by its prompt in one
+    step; gradients reach the mask."""
+    images = _pictures(batch)
+    size = (len(images), 3, diffusion.size, diffusion.size)
+    noise = torch.randn(size, generator=generator, device=generator.device).to(images)
+    return rehearse(diffusion, images, mask, diffusion.embed(batch["prompts"]), noise, share)
+
+
+def repainted(
+    inpainter: Inpainter, batch: Batch, mask: Tensor, generator: Generator, steps: int, cfg: float
+) -> Tensor:
+    """The same by a pipeline, one picture after the other; no gradient passes it."""
+    images, size = _pictures(batch), (inpainter.size, inpainter.size)
+    small = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+    holes = F.interpolate(mask, size, mode="nearest")
+    seeds = torch.randint(2**31, (len(images),), generator=generator, device=generator.device)
+    painted = torch.cat(
+        [
+            inpainter.paint(
+                small[k : k + 1], holes[k : k + 1], prompt, Generator().manual_seed(int(seeds[k])),
+                steps=steps, cfg=cfg,
+            )
+            for k, prompt in enumerate(batch["prompts"])
+        ]
+    )  # fmt: skip
+    painted = F.interpolate(painted, images.shape[-2:], mode="bilinear", align_corners=False)
+    return images + mask * (painted - images)
+
+
+def _pictures(batch: Batch) -> Tensor:
+    """The picture [P, 3, S, S] of every phrase."""
+    return batch["image"].repeat_interleave(batch["edit"].shape[1], 0)
 
 
 def reinforced(chances: Tensor, rewards: Tensor) -> Tensor:
