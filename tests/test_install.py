@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from lr_edit.backbones.checks import file_hashes, read_card, verify, write_card
 from lr_edit.errors import UserError
 from lr_edit.training import install as module
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
-from lr_edit.training.install import install, main, recipe_of
+from lr_edit.training.install import install, main, recipe_of, run_facts
 from lr_edit.training.measures import DECISIVE, MEASURES
+from lr_edit.training.soup import averaged_folders, facts_together
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "configs/tabletop/judge.yaml"
@@ -62,7 +64,7 @@ def shipped_bytes(place: Path) -> bytes:
 
 def test_the_first_weights_are_shipped_with_a_whole_card(place: Path, measured: Measured) -> None:
     measured(0.5)
-    assert install("judge", run_of(place, b"first"), machine_kind="a laptop")
+    assert install("judge", [run_of(place, b"first")], machine_kind="a laptop")
     folder = place / "shipped/judge"
     verify(folder)
     card = read_card(folder)
@@ -82,17 +84,17 @@ def test_only_better_weights_take_the_place(
     place: Path, measured: Measured, capsys: pytest.CaptureFixture[str]
 ) -> None:
     measured(0.5)
-    install("judge", run_of(place, b"first"))
+    install("judge", [run_of(place, b"first")])
     before = file_hashes(place / "shipped/judge")
     for figure in (0.4, 0.5):
         measured(figure)
         capsys.readouterr()
-        assert not install("judge", run_of(place, b"second"))
+        assert not install("judge", [run_of(place, b"second")])
         said = capsys.readouterr().out
         assert f"right_true {figure}" in said and "judge: the shipped weights stay" in said
         assert file_hashes(place / "shipped/judge") == before
     measured(0.6)
-    assert install("judge", run_of(place, b"third")) and shipped_bytes(place) == b"third"
+    assert install("judge", [run_of(place, b"third")]) and shipped_bytes(place) == b"third"
     assert [path.name for path in (place / "shipped").iterdir()] == ["judge"]
 
 
@@ -100,7 +102,7 @@ def test_worse_weights_are_shipped_when_told_to(
     place: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured(0.5)
-    install("judge", run_of(place, b"first"))
+    install("judge", [run_of(place, b"first")])
     measured(0.1)
     run_of(place, b"worse")
     monkeypatch.setattr("sys.argv", ["install", "judge"])
@@ -111,10 +113,10 @@ def test_worse_weights_are_shipped_when_told_to(
 
 def test_a_card_tells_of_the_legs_before(place: Path, measured: Measured) -> None:
     measured(0.5)
-    install("judge", run_of(place, b"first"))
+    install("judge", [run_of(place, b"first")])
     measured(0.6)
     start = str(place / "shipped/judge")
-    install("judge", run_of(place, b"second", 30, start))
+    install("judge", [run_of(place, b"second", 30, start)])
     card = read_card(place / "shipped/judge")
     assert card is not None
     assert (card["steps"], card["seconds"], card["steps_before_this_curve"]) == (100, 10.0, 70)
@@ -148,11 +150,11 @@ def test_a_card_that_fails_leaves_what_was_shipped(
         raise UserError("no room for a picture")
 
     measured(0.5)
-    install("judge", run_of(place, b"first"))
+    install("judge", [run_of(place, b"first")])
     measured(0.6)
     monkeypatch.setattr(module, "draw_curve", fail)
     with pytest.raises(UserError, match="no room"):
-        install("judge", run_of(place, b"second"))
+        install("judge", [run_of(place, b"second")])
     verify(place / "shipped/judge")
     assert shipped_bytes(place) == b"first"
     assert [path.name for path in (place / "shipped").iterdir()] == ["judge"]
@@ -188,3 +190,46 @@ def test_networks_in_several_folders_are_all_named(tmp_path: Path) -> None:
     write_card(tmp_path, name="thing", steps=3, size=5)
     told = architecture(tmp_path, yaml.safe_load("model: {class_path: a.b.ClipRecipe}"))
     assert told == ("OpenCLIP: embeddings of 4; vision: 2 layers, patches of 8; UNet: widths 8/16")
+
+
+def run_with(folder: Path, values: torch.Tensor, steps: int = 10, start: str = "") -> Path:
+    """A run whose network is one tensor."""
+    (folder / "weights").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    save_file({"layer.weight": values}, folder / "weights" / "model.safetensors")
+    (folder / "weights" / "config.json").write_text("{}")
+    torch.save(
+        {
+            "state_dict": {"network.layer.weight": values}, "global_step": steps, "seconds": 2.0,
+            "history": [(0, 1.0)], "hyper_parameters": {"start": start},
+        },
+        folder / "checkpoints" / "last.ckpt",
+    )  # fmt: skip
+    return folder
+
+
+def test_the_mean_of_several_runs(tmp_path: Path) -> None:
+    runs = [
+        run_with(tmp_path / name, torch.tensor([value, 2.0]).half(), steps)
+        for name, value, steps in (("a", 1.0, 10), ("b", 3.0, 12), ("c", 2.0, 5))
+    ]
+    averaged_folders([run / "weights" for run in runs], tmp_path / "mean")
+    mean = load_file(tmp_path / "mean" / "model.safetensors")["layer.weight"]
+    assert mean.tolist() == [2.0, 2.0] and mean.dtype == torch.float16
+    assert (tmp_path / "mean" / "config.json").is_file()
+    facts = facts_together([run_facts(run) for run in runs])
+    assert (facts["steps"], facts["seconds"], facts["runs_averaged"]) == (27, 6.0, 3)
+
+
+def test_runs_that_have_no_mean_are_told(tmp_path: Path) -> None:
+    runs = [
+        run_with(tmp_path / name, torch.zeros(size), start=start)
+        for name, size, start in (("a", 2, ""), ("b", 3, "elsewhere"))
+    ]
+    with pytest.raises(UserError, match="networks differ"):
+        averaged_folders([run / "weights" for run in runs], tmp_path / "mean")
+    with pytest.raises(UserError, match="different weights"):
+        facts_together([run_facts(run) for run in runs])
+    (runs[1] / "weights" / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="no such file"):
+        averaged_folders([run / "weights" for run in runs], tmp_path / "other")

@@ -8,7 +8,9 @@ import argparse
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from lr_edit.errors import UserError
 from lr_edit.evaluation.machine import commit
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
+from lr_edit.training.soup import averaged_folders, facts_together
 
 WEIGHTS = ROOT / "lr_edit/tabletop/weights"
 
@@ -38,8 +41,9 @@ def run_of(name: str) -> Path:
 def run_facts(run: Path) -> dict[str, Any]:
     """Steps, seconds and loss curve that the newest checkpoint of a run tells.
 
-    steps, seconds: of all legs. steps_before_this_curve: of the weights that this run began with.
-    start: where these lay, "" for random ones. Raises UserError where there is no checkpoint.
+    steps, seconds: of all legs. steps_before_this_curve, seconds_before: of the weights that this
+    run began with. start: where these lay, "" for random ones. Raises UserError where there is no
+    checkpoint.
     """
     path = run / "checkpoints/last.ckpt"
     if not path.is_file():
@@ -53,6 +57,7 @@ def run_facts(run: Path) -> dict[str, Any]:
         "steps": earlier["steps"] + checkpoint["global_step"],
         "seconds": earlier["seconds"] + checkpoint.get("seconds", 0.0),
         "steps_before_this_curve": earlier["steps"],
+        "seconds_before": earlier["seconds"],
         "history": checkpoint["history"],
         "start": start,
     }
@@ -90,15 +95,30 @@ def command_of(recipe: Path, start: str) -> str:
     return f"{command} --model.init_args.start {start}" if start else command
 
 
-def install(name: str, run: Path, force: bool = False, machine_kind: str = "") -> bool:
+def install(name: str, runs: Sequence[Path], force: bool = False, machine_kind: str = "") -> bool:
     """Copy run/weights to the shipped weights with a card, if it measures better; say both.
 
-    Raises UserError when the run holds no weights or no checkpoint.
+    Of several runs from the same weights, the mean is taken, see `lr_edit.training.soup`.
+
+    Raises UserError when a run holds no weights or no checkpoint.
     """
-    new, shipped = run / "weights", WEIGHTS / name
-    if not new.is_dir():
-        raise UserError(f"{new}: no such folder, expected trained weights; run train.py fit first")
-    facts = run_facts(run)
+    for run in runs:
+        if not (run / "weights").is_dir():
+            raise UserError(
+                f"{run / 'weights'}: no such folder, expected trained weights; run train.py fit "
+                "first"
+            )
+    facts = facts_together([run_facts(run) for run in runs])
+    with TemporaryDirectory() as folder:
+        averaged_folders([run / "weights" for run in runs], Path(folder))
+        return ship_if_better(name, Path(folder), facts, force, machine_kind)
+
+
+def ship_if_better(
+    name: str, new: Path, facts: dict[str, Any], force: bool, machine_kind: str
+) -> bool:
+    """Measures a folder of weights, and ships it where its decisive figure is the better one."""
+    shipped = WEIGHTS / name
     figures = MEASURES[name](str(new.absolute()))
     print(f"{name}, trained: {describe_figures(figures)}")
     card = read_card(shipped) if shipped.is_dir() else None
@@ -120,6 +140,7 @@ def ship(name: str, new: Path, facts: dict[str, Any]) -> None:
     """
     path = recipe_of(name)
     recipe, command = read_recipe(path), command_of(path, facts.pop("start"))
+    facts.pop("seconds_before")
     with replacing_folder(WEIGHTS / name) as place:
         shutil.copytree(new, place, dirs_exist_ok=True)
         draw_curve(facts.pop("history"), place / "loss.png")
@@ -134,13 +155,18 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure trained weights and ship them if better.")
     parser.add_argument("name", choices=sorted(MEASURES))
-    parser.add_argument("--run", type=Path, help="default: where the recipe leaves it")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        nargs="+",
+        help="default: where the recipe leaves it; of several, the mean",
+    )
     parser.add_argument("--force", action="store_true", help="ship them even if no better")
     parser.add_argument("--machine", default="", help="where they were trained, for the card")
     values = parser.parse_args()
-    run = values.run or run_of(values.name)
+    runs = values.run or [run_of(values.name)]
     try:
-        install(values.name, run, values.force, values.machine)
+        install(values.name, runs, values.force, values.machine)
     except UserError as error:
         print(f"install: {error}", file=sys.stderr)
         return 2
