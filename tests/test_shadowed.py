@@ -62,6 +62,15 @@ def test_the_shadow_goes_along_and_the_given_mask_stays_as_it_is() -> None:
     assert torch.equal(region.alternatives[0].mask, region.mask)
 
 
+def test_specks_that_are_not_at_the_thing_stay_out() -> None:
+    finder = Finder(THING)
+    speck, region = box(17, 17, 19, 19), finder.propose(IMAGE, "the mug")
+    assert region.change is not None
+    found = replace(region, change=torch.maximum(region.change, speck))
+    finder.propose = lambda *_: found  # type: ignore[method-assign]
+    assert torch.equal(proposed(THING, finder).mask, torch.maximum(THING, SHADOW))
+
+
 @pytest.mark.parametrize(
     "finder",
     [Finder(ELSEWHERE), Finder(box(4, 4, 10, 6)), Finder(THING, knows=False),

@@ -23,7 +23,7 @@ from lr_edit.regions.region import (
     checked_phrase,
 )
 from lr_edit.regions.sharpen import sharpen
-from lr_edit.regions.strays import GONE, without_strays
+from lr_edit.regions.strays import GONE, without_specks, without_strays
 
 FILES = ("*.json", "*.safetensors")
 """What is fetched from the hub for a region network."""
@@ -74,6 +74,8 @@ class LearnedProposer(RegionProposer):
             unpadded(sharpen(part.float(), square)[0], shape)
             for part in (found.thing, found.change)
         )
+        change[best] = without_specks(torch.maximum(thing[best], change[best]))
+        thing[best] = without_specks(thing[best])
         return self.region(found, thing, change)
 
     def seen(self, image: Tensor) -> tuple[Tensor, Seen]:

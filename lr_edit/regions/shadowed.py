@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from lr_edit.errors import UserError
@@ -46,7 +48,18 @@ class ShadowedMaskProposer(RegionProposer):
             return None
         if found.change is None or not found.present or overlap(found.mask, mask) < AGREEMENT:
             return None
-        return (found.change - found.mask).clamp(min=0)
+        shadow = (found.change - found.mask).clamp(min=0)
+        return shadow * beside(mask, shadow)
+
+
+def beside(mask: Tensor, shadow: Tensor) -> Tensor:
+    """float32 [1, 1, H, W], 1 on the pieces of a shadow that touch the mask, both taken where they
+    are at least .5: a shadow begins at its thing, and a speck elsewhere would widen the region for
+    nothing."""
+    together = (torch.maximum(mask, shadow) >= 0.5)[0, 0].cpu().numpy()
+    numbers, _ = ndimage.label(together, structure=np.ones((3, 3)))
+    touched = np.unique(numbers[(mask[0, 0] >= 0.5).cpu().numpy()])
+    return torch.from_numpy(np.isin(numbers, touched[touched > 0])).to(mask)[None, None]
 
 
 def overlap(first: Tensor, second: Tensor) -> float:

@@ -12,6 +12,20 @@ _EVERY_SIDE = np.ones((3, 3))
 _RIM = 5  # a piece goes with the pixels around it, which are near a half
 
 
+def without_specks(mask: Tensor) -> Tensor:
+    """A mask [H, W] in [0, 1] without the connected pieces (above 0) that nowhere reach .5; as it
+    is where it reaches .5 nowhere at all.
+
+    A faint speck far away is nothing to see, but a window around all that is not 0 would hold it.
+    """
+    values = mask.detach().cpu().numpy()
+    if not (values >= 0.5).any():
+        return mask
+    numbers, _ = ndimage.label(values > 0, structure=_EVERY_SIDE)
+    kept = np.unique(numbers[values >= 0.5])
+    return mask * torch.from_numpy(np.isin(numbers, kept)).to(mask)
+
+
 def without_strays(logits: Tensor, least: float = 0.1, sure: float = 0.8) -> Tensor:
     """Mask logits [S, S] without the connected pieces (above 0) that are small or unsure.
 
