@@ -134,7 +134,8 @@ def test_output_and_gradient_are_those_of_the_public_code(folders, name):
     output = network(folders[name])(x_t, t).sample
     (gradient,) = torch.autograd.grad((output * direction).sum(), x_t)
     torch.testing.assert_close(output.detach(), golden["output"], atol=1e-5, rtol=0)
-    torch.testing.assert_close(gradient, golden["gradient"], atol=1e-5, rtol=0)
+    # Machines sum up in other orders: 4.5e-6 off on one, 1.4e-5 on another.
+    torch.testing.assert_close(gradient, golden["gradient"], atol=3e-5, rtol=0)
 
 
 @torch.no_grad()
