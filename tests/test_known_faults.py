@@ -17,6 +17,7 @@ from torch import Tensor
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.editors.window import open_window
+from lr_edit.guidance.augment import homographies
 from lr_edit.guidance.losses import background_l2, background_lpips
 from lr_edit.guidance.options import AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.guidance.score import region_score
@@ -60,13 +61,15 @@ def background_noise(x_t: Tensor, t: int) -> Tensor:
 
 
 @pytest.mark.parametrize("fill", ["gray", "source"])
-def test_fault_1_ranking_sees_exactly_what_guidance_saw(fill):
+def test_fault_1_ranking_shows_a_view_exactly_as_guidance_would(fill):
     guiding, ranking = LinearClip(), LinearClip()
     views, source, images = ViewOptions(side=16, fill=fill), picture(), picture(seed=1)
-    term = ClipTerm(guiding, TextCache(guiding), distance="cosine", views=views)
+    augment = AugmentOptions(copies=2)
+    same = homographies(augment, [torch.Generator().manual_seed(5)])[:, 1:]
+    term = ClipTerm(guiding, TextCache(guiding), "cosine", views, augment=lambda: same)
     loss = term(images, source, MASK, "an orange")
     score = region_score(
-        ranking, images, source, MASK, "an orange", views, AugmentOptions(copies=1)
+        ranking, images, source, MASK, "an orange", views, AugmentOptions(copies=1), seed=5
     )
     assert torch.equal(guiding.seen[0], ranking.seen[0])
     torch.testing.assert_close(score, 1 - loss)
