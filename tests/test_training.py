@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import weights
+from editor_fakes import EdgeDistance, box_mask, picture
 from PIL import Image
 
 from lr_edit.errors import UserError
@@ -17,7 +18,9 @@ from lr_edit.training.clip import truth
 from lr_edit.training.data import Consecutive
 from lr_edit.training.losses import (
     add_noise,
+    denoised,
     noisy_times,
+    region_distance,
     region_mse,
     soft_cross_entropy,
     velocity,
@@ -176,7 +179,7 @@ def test_velocity_and_noise_give_the_picture_back() -> None:
     x0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     alpha_bar = torch.tensor([0.3, 0.9])[:, None, None, None]
     x_t, v = add_noise(x0, noise, alpha_bar), velocity(x0, noise, alpha_bar)
-    torch.testing.assert_close(alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * v, x0)
+    torch.testing.assert_close(denoised(x_t, v, alpha_bar), x0)
 
 
 def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:
@@ -186,6 +189,33 @@ def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:
     torch.testing.assert_close(region_mse(ones, 0 * ones, mask, 0.05), torch.ones(2))
     outside = ones * (1 - mask)
     assert (region_mse(outside, 0 * ones, mask, 0.0) == 0).all()
+
+
+def test_perceptual_distance_sees_the_region_alone_whatever_its_share() -> None:
+    small, large = box_mask(24, 24, 8, 8, 12, 12), box_mask(24, 24, 4, 4, 20, 20)
+    image, x0 = picture(), picture(seed=1)
+    elsewhere = image * small + x0 * (1 - small)
+    assert (region_distance(EdgeDistance(), elsewhere, image, small) == 0).all()
+    checks = image + 0.1 * (torch.arange(24) % 2)
+    values = [region_distance(EdgeDistance(), checks, image, m) for m in (small, large)]
+    assert values[0].item() == pytest.approx(values[1].item(), rel=0.35)
+
+
+def test_perceptual_distance_teaches_the_diffusion_model(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_it, without = (
+        recipe_run("diffusion", cache, tmp_path, 1, f"--model.init_args.perceptual={weight}")
+        for weight in (1.0, 0.0)
+    )
+    assert with_it["state_dict"].keys() == without["state_dict"].keys()  # nothing frozen inside
+    changed = [
+        name
+        for name, value in with_it["state_dict"].items()
+        if not torch.equal(value, without["state_dict"][name])
+    ]
+    assert any("unet" in name for name in changed)
 
 
 @pytest.mark.parametrize(("bias", "late"), [(0.0, 0.5), (1.0, 0.75), (2.0, 0.875)])

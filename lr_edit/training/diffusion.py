@@ -9,10 +9,18 @@ from torch import Tensor
 
 from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
+from lr_edit.backbones.perceptual import LpipsDistance
 from lr_edit.backbones.text_tower import load_text_tower
 from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.explain import check_names
-from lr_edit.training.losses import add_noise, noisy_times, region_mse, velocity
+from lr_edit.training.losses import (
+    add_noise,
+    denoised,
+    noisy_times,
+    region_distance,
+    region_mse,
+    velocity,
+)
 from lr_edit.training.recipe import Recipe, Schedule
 
 
@@ -23,6 +31,9 @@ class DiffusionRecipe(Recipe):
     from ("" = random). clip: the OpenCLIP folder whose text tower and tokenizer it begins with.
     outside: loss weight outside the region. bias: how much more often noisy pictures are seen than
     nearly clean ones, see `noisy_times`; 1 learns first what stands where, 0 then draws it sharply.
+    perceptual: weight of the LPIPS between the x0 predicted in the region and the true one (after
+    Lin and Yang, 2024, whose distance is the diffusion model's own), which wants edges where the
+    squared error is content with their average; 0 for none. trunk: the folder of that LPIPS.
     """
 
     def __init__(
@@ -32,6 +43,8 @@ class DiffusionRecipe(Recipe):
         clip: str = "lr_edit/tabletop/weights/clip",
         outside: float = 0.05,
         bias: float = 1.0,
+        perceptual: float = 0.0,
+        trunk: str = "lr_edit/tabletop/weights/perceptual",
         schedule: Schedule = Schedule(learning_rate=4e-4, decay=0.3),
         output: str = "",
     ) -> None:
@@ -43,7 +56,9 @@ class DiffusionRecipe(Recipe):
         self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)
-        self.outside, self.bias = outside, bias
+        self.outside, self.bias, self.perceptual = outside, bias, perceptual
+        # Not a submodule: it is neither learned nor part of a checkpoint.
+        self.distance = LpipsDistance(folder=trunk) if perceptual > 0 else None
         scheduler: Any = DDPMScheduler(
             1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
             clip_sample=False,
@@ -53,7 +68,7 @@ class DiffusionRecipe(Recipe):
         self.register_buffer("alphas", scheduler.alphas_cumprod.clone(), persistent=False)
 
     def loss(self, batch: dict[str, Any], generator: torch.Generator) -> Tensor:
-        """The region-weighted error of v [B], at random times and noises."""
+        """The error of v in the region [B], LPIPS with it where asked for; noises at random."""
         image, mask = batch["image"], batch["mask"]
         size = len(image)
         t = noisy_times(size, 1000, generator, self.bias)
@@ -63,8 +78,12 @@ class DiffusionRecipe(Recipe):
         ids = token_ids(self.tokenizer, batch["text"], self.network.context_length)
         with plain_attention(self.device):
             condition = self.network.encode_tokens(ids.to(self.device))
-            predicted = self.network(x_t, t, condition, image, mask)
-        return region_mse(predicted.float(), velocity(image, noise, alpha_bar), mask, self.outside)
+            predicted = self.network(x_t, t, condition, image, mask).float()
+        error = region_mse(predicted, velocity(image, noise, alpha_bar), mask, self.outside)
+        if self.distance is None:
+            return error
+        x0 = denoised(x_t, predicted, alpha_bar)
+        return error + self.perceptual * region_distance(self.distance, x0, image, mask)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         return self.log_loss(self.loss(batch, self.generator()).mean())

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from lr_edit.backbones.base import PerceptualDistance
+
 
 def velocity(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """v = √ᾱ ε − √(1−ᾱ) x0 (Salimans & Ho, 2022, sec. 4); ᾱ broadcasts over [B, 3, S, S]."""
@@ -14,6 +16,23 @@ def velocity(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
 def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """x_t = √ᾱ x0 + √(1−ᾱ) ε (DDPM, eq. 4)."""
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
+
+
+def denoised(x_t: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x0 = √ᾱ x_t − √(1−ᾱ) v (Salimans & Ho, 2022, sec. 4); ᾱ broadcasts over [B, 3, S, S]."""
+    return alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * v
+
+
+def region_distance(
+    distance: PerceptualDistance, x0: Tensor, image: Tensor, mask: Tensor
+) -> Tensor:
+    """The perceptual distance [B] of x0 in the mask [B, 1, S, S], set into the image, from it.
+
+    As a share of the mask's area, so that small regions count as much as large ones.
+    """
+    shown = mask * x0 + (1 - mask) * image
+    area = mask.flatten(1).mean(1).clamp(min=0.02)
+    return distance.distance(shown, image) / area
 
 
 def noisy_times(count: int, steps: int, generator: torch.Generator, bias: float) -> Tensor:
