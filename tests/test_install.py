@@ -37,7 +37,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
     """What the next weights measure."""
 
     def reach(value: float) -> None:
-        monkeypatch.setitem(MEASURES, "judge", lambda _: {"right_true": value, "regions": 3})
+        def measure(folder: str, split: str = "test") -> dict[str, float]:
+            lower = 0.1 if split == "test" else 0.0  # what is shipped is chosen elsewhere
+            return {"right_true": value - lower, "regions": 3}
+
+        monkeypatch.setitem(MEASURES, "judge", measure)
 
     return reach
 
@@ -69,7 +73,8 @@ def test_the_first_weights_are_shipped_with_a_whole_card(place: Path, measured: 
     verify(folder)
     card = read_card(folder)
     assert card is not None and shipped_bytes(place) == b"first"
-    assert card["figures"] == {"right_true": 0.5, "regions": 3}
+    assert card["figures"] == {"right_true": 0.4, "regions": 3}
+    assert card["figures_on_validation"] == {"right_true": 0.5}
     assert (card["parameters"], card["steps"], card["seconds"]) == (6, 70, 5.0)
     assert card["architecture"] == "JudgeNetwork: widths 8/16, 64 pixels"
     assert card["data"].startswith("JudgedRegions: 5000 rendered scenes of the split 'judge'")
@@ -91,7 +96,9 @@ def test_only_better_weights_take_the_place(
         capsys.readouterr()
         assert not install("judge", [run_of(place, b"second")])
         said = capsys.readouterr().out
-        assert f"right_true {figure}" in said and "judge: the shipped weights stay" in said
+        assert (
+            f"trained {figure}, shipped 0.5" in said and "judge: the shipped weights stay" in said
+        )
         assert file_hashes(place / "shipped/judge") == before
     measured(0.6)
     assert install("judge", [run_of(place, b"third")]) and shipped_bytes(place) == b"third"

@@ -1,6 +1,7 @@
-"""What a folder of tabletop weights reaches on the test split; it trains nothing.
+"""What a folder of tabletop weights reaches on the test or validation split; it trains nothing.
 
-Every function loads the folder as the program does and returns figures for its model card.
+Every function loads the folder as the program does. Figures of the test split are for its model
+card; which of two sets of weights is better, those of the validation split decide.
 """
 
 import random
@@ -35,13 +36,13 @@ from lr_edit.training.measure_region import measure_region
 from lr_edit.training.neighbours import neighbour_labels
 
 Figures = dict[str, float]
-TEST_SCENES = 512
+SCENES = 512
 BATCH = 64
 
 
-def test_scenes() -> RenderedScenes:
-    """The rendered test split."""
-    return rendered("test", TEST_SCENES)
+def scenes_of(split: str) -> RenderedScenes:
+    """The rendered scenes of a split, "test" or "validation"."""
+    return rendered(split, SCENES)
 
 
 def batches(dataset: Dataset[Any], count: int) -> list[dict[str, Any]]:
@@ -52,10 +53,12 @@ def batches(dataset: Dataset[Any], count: int) -> list[dict[str, Any]]:
     ]
 
 
-def measure_clip(folder: str, device: str = "cpu", count: int = 1024) -> Figures:
+def measure_clip(
+    folder: str, device: str = "cpu", split: str = "test", count: int = 1024
+) -> Figures:
     """Crops of one thing: the right noun among all; the right phrase among 16 that differ in one
     attribute, on crops whose thing is not hidden behind others."""
-    encoder, scenes = OpenClipEncoder(f"local-dir:{folder}", device=device), test_scenes()
+    encoder, scenes = OpenClipEncoder(f"local-dir:{folder}", device=device), scenes_of(split)
     rng = random.Random("clip test")
     cuts = [
         cut(scenes, *place, rng, 64, grow=(1.05, 1.5))
@@ -81,12 +84,14 @@ def measure_clip(folder: str, device: str = "cpu", count: int = 1024) -> Figures
     }
 
 
-def measure_dino(folder: str, device: str = "cpu", count: int = 1024, bank: int = 2048) -> Figures:
-    """Crops of one thing: the noun that the most similar crops of the validation split vote for, by
+def measure_dino(
+    folder: str, device: str = "cpu", split: str = "test", count: int = 1024, bank: int = 2048
+) -> Figures:
+    """Crops of one thing: the noun that the most similar crops of the other split vote for, by
     the mean of all patch features; as a floor, by the colours of 8 x 8 pixels each."""
     encoder = DinoEncoder(folder, device=device)
-    images, nouns = plain_crops(test_scenes(), count)
-    known, labels = plain_crops(rendered("validation", TEST_SCENES), bank)
+    images, nouns = plain_crops(scenes_of(split), count)
+    known, labels = plain_crops(scenes_of("validation" if split == "test" else "test"), bank)
 
     def right(describe: Callable[[Tensor], Tensor]) -> float:
         with torch.inference_mode():
@@ -112,9 +117,9 @@ def plain_crops(scenes: RenderedScenes, count: int) -> tuple[Tensor, Tensor]:
     return torch.stack([c.image for c in cuts]), nouns
 
 
-def measure_segformer(folder: str, device: str = "cpu") -> Figures:
+def measure_segformer(folder: str, device: str = "cpu", split: str = "test") -> Figures:
     """Mean IoU over the classes, at 128 pixels, and the share of right pixels."""
-    segmenter, scenes = SegformerSegmenter(folder, device=device), test_scenes()
+    segmenter, scenes = SegformerSegmenter(folder, device=device), scenes_of(split)
     both, either, right = torch.zeros(len(CLASS_NAMES)), torch.zeros(len(CLASS_NAMES)), 0.0
     for start in range(0, len(scenes), BATCH):
         images = from_uint8(torch.from_numpy(scenes.images[start : start + BATCH].copy()))
@@ -128,12 +133,14 @@ def measure_segformer(folder: str, device: str = "cpu") -> Figures:
     return {"miou": float((both / either).mean()), "pixels_right": right, "scenes": len(scenes)}
 
 
-def measure_perceptual(folder: str, device: str = "cpu", count: int = 1024) -> Figures:
+def measure_perceptual(
+    folder: str, device: str = "cpu", split: str = "test", count: int = 1024
+) -> Figures:
     """Pairs of distortions put in the right order, by the trained network and by a random one."""
     trained = LpipsDistance(folder=folder, device=device).distance
     torch.manual_seed(0)
     random_model = build_lpips(PerceptualTrunk()).eval()
-    pairs = batches(DistortedPairs(test_scenes(), count), count)
+    pairs = batches(DistortedPairs(scenes_of(split), count), count)
 
     def ordered(distance: Callable[[Tensor, Tensor], Tensor]) -> float:
         with torch.inference_mode():
@@ -149,11 +156,13 @@ def measure_perceptual(folder: str, device: str = "cpu", count: int = 1024) -> F
     }  # fmt: skip
 
 
-def measure_judge(folder: str, device: str = "cpu", count: int = 3000) -> Figures:
+def measure_judge(
+    folder: str, device: str = "cpu", split: str = "test", count: int = 3000
+) -> Figures:
     """Right noun and colour on true renders; share of each kind of negative that is rejected."""
     judge = Judge(folder, device=device)
     hits: dict[str, list[bool]] = {}
-    for batch in batches(JudgedRegions(test_scenes(), count, spoiled=0.6), count):
+    for batch in batches(JudgedRegions(scenes_of(split), count, spoiled=0.6), count):
         nouns, colours = judge.judge(batch["image"], batch["mask"])
         noun_hit, colour_hit = (
             nouns.argmax(1) == batch["noun"],
@@ -170,7 +179,9 @@ def measure_judge(folder: str, device: str = "cpu", count: int = 3000) -> Figure
     return {**figures, "rejected_negatives": float(np.mean(rejected)), "regions": count}
 
 
-def measure_diffusion(folder: str, device: str = "cpu", count: int = 96) -> Figures:
+def measure_diffusion(
+    folder: str, device: str = "cpu", split: str = "test", count: int = 256
+) -> Figures:
     """Regions of true pictures painted anew: how often the judge names the wanted noun and colour
     at the first try, by default sampling without CLIP."""
     from lr_edit.backbones.diffusion import UNetDiffusion
@@ -182,7 +193,12 @@ def measure_diffusion(folder: str, device: str = "cpu", count: int = 96) -> Figu
         weights=GuidanceWeights(clip=0, lpips=0, l2=0, range=0),
         sampling=SamplingOptions(),
     )
-    crops, rng, hits, colour_hits = InpaintingCrops(test_scenes(), count), random.Random(5), [], []
+    crops, rng, hits, colour_hits = (
+        InpaintingCrops(scenes_of(split), count),
+        random.Random(5),
+        [],
+        [],
+    )
     for index in range(count):
         item = crops[index]
         noun, colour = rng.choice(NOUNS), rng.choice(COLOURS)
