@@ -33,7 +33,7 @@ class LearnedProposer(RegionProposer):
     """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
 
     threshold: least presence for a phrase to count as fitting. minimum: pieces of a mask under this
-    share of its area are no alternatives of their own. bf16: run the networks in bfloat16 autocast;
+    share of its area are no alternatives of their own. bf16: run the backbones in bfloat16 autocast;
     None where the device is fast at it.
     """
 
@@ -58,11 +58,10 @@ class LearnedProposer(RegionProposer):
         """
         phrase = checked_phrase(phrase)
         self.features.words.check_length(phrase)
-        with self._autocast(image.device):
-            words, known = self.features.tokens([phrase])
-            edit = torch.tensor([reading == "edit"], device=words.device)
-            square, seen = self.seen(image)
-            found = self.network.read(seen, words, known, edit)
+        words, known = self.features.tokens([phrase])
+        edit = torch.tensor([reading == "edit"], device=words.device)
+        square, seen = self.seen(image)
+        found = self.network.read(seen, words, known, edit)
         best = int(found.score[0].argmax())
         thing, change = found.thing[0, best], found.change[0, best]
         kept = without_strays(thing)
@@ -84,7 +83,11 @@ class LearnedProposer(RegionProposer):
         if self._last is None or self._last[0] is not image:
             square = padded(image)
             small = squeezed(square, self.network.side)
-            self._last = image, square, self.network.look(small, self.features.maps(square))
+            # Of one phrase and a small network, autocast would cast the weights for longer than
+            # it computes.
+            with self._autocast(image.device):
+                maps = self.features.maps(square)
+            self._last = image, square, self.network.look(small, maps)
         return self._last[1:]
 
     def _autocast(self, device: torch.device) -> AbstractContextManager[None]:
