@@ -33,8 +33,8 @@ class LearnedProposer(RegionProposer):
     """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
 
     threshold: least presence for a phrase to count as fitting. minimum: pieces of a mask under this
-    share of its area are no alternatives of their own. bf16: run the backbones in bfloat16 autocast;
-    None where the device is fast at it.
+    share of its area are no alternatives of their own. bf16: run the backbones in bfloat16
+    autocast; None where the device is fast at it.
     """
 
     def __init__(
