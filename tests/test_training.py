@@ -10,6 +10,7 @@ import weights
 from editor_fakes import EdgeDistance, box_mask, picture
 from PIL import Image
 
+from lr_edit.backbones.diffusion import to_prediction
 from lr_edit.errors import UserError
 from lr_edit.images import to_pil
 from lr_edit.tabletop.cache import rendered
@@ -18,7 +19,6 @@ from lr_edit.training.clip import truth
 from lr_edit.training.data import Consecutive
 from lr_edit.training.losses import (
     add_noise,
-    denoised,
     noisy_times,
     region_distance,
     region_mse,
@@ -179,7 +179,7 @@ def test_velocity_and_noise_give_the_picture_back() -> None:
     x0, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     alpha_bar = torch.tensor([0.3, 0.9])[:, None, None, None]
     x_t, v = add_noise(x0, noise, alpha_bar), velocity(x0, noise, alpha_bar)
-    torch.testing.assert_close(denoised(x_t, v, alpha_bar), x0)
+    torch.testing.assert_close(to_prediction(v, x_t, alpha_bar, "v_prediction").x0, x0)
 
 
 def test_region_error_weighs_the_inside_and_every_sample_alike() -> None:

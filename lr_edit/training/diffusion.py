@@ -8,6 +8,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from lr_edit.backbones.devices import plain_attention
+from lr_edit.backbones.diffusion import to_prediction
 from lr_edit.backbones.diffusion_network import build_diffusion, save_diffusion
 from lr_edit.backbones.perceptual import LpipsDistance
 from lr_edit.backbones.text_tower import load_text_tower
@@ -15,7 +16,6 @@ from lr_edit.backbones.tokenizer import load_tokenizer, token_ids
 from lr_edit.explain import check_names
 from lr_edit.training.losses import (
     add_noise,
-    denoised,
     noisy_times,
     region_distance,
     region_mse,
@@ -82,7 +82,7 @@ class DiffusionRecipe(Recipe):
         error = region_mse(predicted, velocity(image, noise, alpha_bar), mask, self.outside)
         if self.distance is None:
             return error
-        x0 = denoised(x_t, predicted, alpha_bar)
+        x0 = to_prediction(predicted, x_t, alpha_bar, "v_prediction").x0
         return error + self.perceptual * region_distance(self.distance, x0, image, mask)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:

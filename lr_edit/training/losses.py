@@ -18,11 +18,6 @@ def add_noise(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
-def denoised(x_t: Tensor, v: Tensor, alpha_bar: Tensor) -> Tensor:
-    """x0 = √ᾱ x_t − √(1−ᾱ) v (Salimans & Ho, 2022, sec. 4); ᾱ broadcasts over [B, 3, S, S]."""
-    return alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * v
-
-
 def region_distance(
     distance: PerceptualDistance, x0: Tensor, image: Tensor, mask: Tensor
 ) -> Tensor:

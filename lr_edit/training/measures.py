@@ -87,11 +87,11 @@ def measure_clip(
 def measure_dino(
     folder: str, device: str = "cpu", split: str = "test", count: int = 1024, bank: int = 2048
 ) -> Figures:
-    """Crops of one thing: the noun that the most similar crops of the other split vote for, by
+    """Crops of one thing: the noun that the most similar crops of another split vote for, by
     the mean of all patch features; as a floor, by the colours of 8 x 8 pixels each."""
     encoder = DinoEncoder(folder, device=device)
     images, nouns = plain_crops(scenes_of(split), count)
-    known, labels = plain_crops(scenes_of("validation" if split == "test" else "test"), bank)
+    known, labels = plain_crops(scenes_of("validation" if split == "test" else "train"), bank)
 
     def right(describe: Callable[[Tensor], Tensor]) -> float:
         with torch.inference_mode():
@@ -180,7 +180,7 @@ def measure_judge(
 
 
 def measure_diffusion(
-    folder: str, device: str = "cpu", split: str = "test", count: int = 256
+    folder: str, device: str = "cpu", split: str = "test", count: int = 96
 ) -> Figures:
     """Regions of true pictures painted anew: how often the judge names the wanted noun and colour
     at the first try, by default sampling without CLIP."""
@@ -193,12 +193,8 @@ def measure_diffusion(
         weights=GuidanceWeights(clip=0, lpips=0, l2=0, range=0),
         sampling=SamplingOptions(),
     )
-    crops, rng, hits, colour_hits = (
-        InpaintingCrops(scenes_of(split), count),
-        random.Random(5),
-        [],
-        [],
-    )
+    crops, rng = InpaintingCrops(scenes_of(split), count), random.Random(5)
+    hits, colour_hits = [], []
     for index in range(count):
         item = crops[index]
         noun, colour = rng.choice(NOUNS), rng.choice(COLOURS)
