@@ -5,13 +5,16 @@ from typing import Any, cast
 
 import pytest
 import torch
+import torch.nn.functional as F
 import weights
 from region_fakes import batch, features, network
+from torch import nn
 
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.tabletop.traits import TRAITS
 from lr_edit.training.objectives.base import Batch, Learner, Objective
 from lr_edit.training.objectives.captions import CaptionObjective
 from lr_edit.training.objectives.masks import MaskObjective, fitness, mask_errors
@@ -20,17 +23,27 @@ from lr_edit.training.objectives.through_edit import (
     ScoreFunctionEdit,
     reinforced,
 )
+from lr_edit.training.objectives.traits import TraitObjective, trait_error
 
 # What a term cannot reach, by how the parameters' names begin.
 PRESENCE = ("presence.", "evidence")
 JUDGED = (*PRESENCE, "fit.")
 EDGES = ("climb.", "kernels.")
+# What has to do with words, which come after the picture.
+UNREAD = (
+    *JUDGED, *EDGES, "queries", "words.", "readings.", "rounds.", "last.", "where.",
+)  # fmt: skip
 # Of scores only the softmax is seen, which a constant added to all of them leaves as it is.
 MIXED = (*PRESENCE, "fit.2.bias")
 UNREACHED = {
     "masks": {
         "masks": JUDGED, "pick": MIXED, "hints": (*JUDGED, *EDGES), "presence": EDGES,
         "score": (*PRESENCE, *EDGES, "where."), "empty": (*JUDGED, *EDGES),
+    },
+    "traits": {
+        "masks": JUDGED, "pick": MIXED, "hints": (*JUDGED, *EDGES), "presence": EDGES,
+        "score": (*PRESENCE, *EDGES, "where."), "empty": (*JUDGED, *EDGES),
+        "traits": UNREAD, "middle": UNREAD,
     },
     "captions": {
         "contrast": MIXED, "heat": MIXED, "absent": (), "area": MIXED, "affinity": MIXED,
@@ -54,6 +67,7 @@ def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objective]
     diffusion = UNetDiffusion(str(weights.diffusion(folder / "diffusion")))
     return {
         "masks": MaskObjective(),
+        "traits": TraitObjective(),
         "captions": CaptionObjective(encoder, alike=0.999),
         "edits": DifferentiableEdit(dense, diffusion),
         "score function": ScoreFunctionEdit(dense, diffusion, draws=3, cells=4),
@@ -65,22 +79,32 @@ def example() -> Batch:
     made = batch()
     edit = torch.zeros(2, 3, dtype=torch.bool)
     edit[:, 0] = True
-    return {**made, "edit": edit}
+    there = made["object"].any(1)  # type: ignore[attr-defined]
+    traits = torch.stack([there * (1 + k % 2) for k in range(len(TRAITS))], 1)
+    middle = torch.stack((there * 0.1, there * -0.2), 1)
+    return {**made, "edit": edit, "traits": traits, "middle": middle}
+
+
+def learning(objective: Objective) -> Learner:
+    """A tiny network, what it reads and what learns beside it."""
+    net = network()
+    return Learner(net, features(), objective.head(net.width))
 
 
 @pytest.mark.parametrize("name", UNREACHED)
 def test_every_parameter_learns_and_the_loss_falls(
     objectives: dict[str, Objective], name: str
 ) -> None:
-    learner, given = Learner(network(), features()), example()
-    optimiser = torch.optim.Adam(learner.network.parameters(), lr=5e-3)
+    learner, given = learning(objectives[name]), example()
+    parts = nn.ModuleList(filter(None, (learner.network, learner.head)))
+    optimiser = torch.optim.Adam(parts.parameters(), lr=5e-3)
     losses = []
     for step in range(10):
         terms = objectives[name].terms(learner, given, torch.Generator().manual_seed(0))
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         if step == 0:
-            for part, parameter in learner.network.named_parameters():
+            for part, parameter in parts.named_parameters():
                 assert parameter.grad is not None, part
                 assert torch.isfinite(parameter.grad).all(), part
                 assert parameter.grad.abs().sum() > 0, part
@@ -95,7 +119,7 @@ def test_every_parameter_learns_and_the_loss_falls(
 def test_every_term_moves_all_the_weights_that_it_can_reach(
     objectives: dict[str, Objective], name: str
 ) -> None:
-    learner = Learner(network(), features())
+    learner = learning(objectives[name])
     terms = objectives[name].terms(learner, example(), torch.Generator().manual_seed(0))
     assert terms.keys() == UNREACHED[name].keys()
     names, parameters = zip(*learner.network.named_parameters(), strict=True)
@@ -114,6 +138,21 @@ def test_mask_errors_are_least_for_the_truth() -> None:
     bce, dice = mask_errors(logits, truth)
     assert bce[0, 0] < 1e-6 and dice[0, 0] < 0.01
     assert bce[0, 0] < bce[0, 1] < bce[0, 2] and dice[0, 0] < dice[0, 1] < dice[0, 2]
+
+
+def test_traits_are_asked_where_things_are_and_of_nouns_everywhere() -> None:
+    traits = torch.zeros(1, len(TRAITS), 4, dtype=torch.long)
+    traits[0, :, 1] = torch.tensor([3, 2, 1, 2])
+    counts = [len(values) for values in TRAITS.values()]
+    right = [30.0 * F.one_hot(traits[:, 0], counts[0] + 1)] + [
+        30.0 * F.one_hot((value - 1).clamp_min(0), count)
+        for value, count in zip(traits[:, 1:].unbind(1), counts[1:], strict=True)
+    ]
+    assert trait_error(right, traits) < 1e-6
+    for wrong, cell, costs in ((0, 3, True), (1, 1, True), (1, 3, False), (3, 0, False)):
+        said = [logits.clone() for logits in right]
+        said[wrong][0, cell] = said[wrong][0, cell].roll(1)
+        assert (trait_error(said, traits) > 0.5) == costs
 
 
 def test_scores_are_taught_to_be_the_fit() -> None:

@@ -104,22 +104,23 @@ def test_a_killed_training_goes_on_as_it_would_have(whole: Path, resumed: Path) 
 
 
 @pytest.mark.parametrize("name", ["whole", "resumed"])
-def test_a_checkpoint_holds_the_network_and_its_average_alone(
+def test_a_checkpoint_holds_what_learns_and_its_average_alone(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     place = request.getfixturevalue(name)
     checkpoint = torch.load(place / LAST, weights_only=True)
     for part in ("state_dict", "current_model_state"):
-        assert all(key.startswith("network.") for key in checkpoint[part])
+        assert {key.split(".")[0] for key in checkpoint[part]} == {"network", "head"}
     network = left(place, STEPS)
 
     def bare(part: str) -> dict[str, torch.Tensor]:
-        return {key.removeprefix("network."): value for key, value in checkpoint[part].items()}
+        own = {k: value for k, value in checkpoint[part].items() if k.startswith("network.")}
+        return {key.removeprefix("network."): value for key, value in own.items()}
 
     assert farthest(bare("current_model_state"), network) == 0
     assert farthest(bare("state_dict"), average(place)) < 1e-5
-    # The network, its average and the optimiser's two moments.
-    size = sum(value.numel() * 4 for value in network.values())
+    # Network and head, their averages and the optimiser's two moments.
+    size = sum(value.numel() * 4 for value in checkpoint["state_dict"].values())
     assert (place / LAST).stat().st_size < 5 * size + 200_000
 
 
@@ -159,7 +160,7 @@ def test_two_processes_learn_what_one_learns_from_twice_the_batch(
 ) -> None:
     # Presence alone: the other terms are means over the phrases that are present, of which one
     # process may have more, and over pixels that each process chooses for itself.
-    zero = ("mask", "dice", "pick", "hint", "score", "empty")
+    zero = ("mask", "dice", "pick", "hint", "score", "empty", "traits", "middle")
     alike = (
         "--trainer.max_steps=2", "--trainer.gradient_clip_val=null",
         *(f"--model.init_args.objective.init_args.{name}=0" for name in zero),

@@ -27,6 +27,7 @@ from lr_edit.tabletop.referring import (
 )
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import sample_scene
+from lr_edit.tabletop.traits import TRAITS
 
 SIZE = 48
 
@@ -126,6 +127,26 @@ def test_gray_pictures_are_gray_and_no_colour_is_said(
             assert not COLOURS & set(words), text
 
 
+def test_an_item_says_what_every_thing_is(scenes: RenderedScenes) -> None:
+    samples = ReferringSamples(scenes, 40, gray_share=0.5)
+    for index in range(20):
+        rng = random.Random(f"referring {index}")
+        gray = rng.random() < 0.5
+        asked = ask_scene(scenes, rng, samples.phrases, not gray)
+        item, seen = samples[index], asked.instances
+        assert (item["traits"][:, seen == 0] == 0).all() and not item["middle"][:, seen == 0].any()
+        for number, thing in enumerate(asked.scene.things, 1):
+            values = item["traits"][:, seen == number]
+            for (name, known), value in zip(TRAITS.items(), values, strict=True):
+                hidden = gray and name == "colour"
+                expected = 0 if hidden else known.index(getattr(thing, name)) + 1
+                assert (value == expected).all()
+            rows, columns = np.nonzero(seen == number)
+            for axis, way in zip((columns, rows), item["middle"][:, seen == number], strict=True):
+                end = torch.from_numpy(axis) + SIZE * way
+                assert torch.allclose(end, torch.tensor((axis.min() + axis.max()) / 2).float())
+
+
 def test_an_item_is_a_function_of_its_number(scenes: RenderedScenes, pairs: RenderedPairs) -> None:
     one, other = (ReferringSamples(scenes, n, pairs=pairs) for n in (10, 2**40))
     for index in (7, 0, 7):
@@ -145,7 +166,8 @@ def test_items_and_batches_have_the_shapes_that_they_promise(
     masks = (30, 3, SIZE, SIZE)
     assert shapes == {
         "image": (30, 3, SIZE, SIZE), "object": masks, "change": masks, "edit": (30, 3),
-        "present": (30, 3), "change_known": (30, 3),
+        "present": (30, 3), "change_known": (30, 3), "middle": (30, 2, SIZE, SIZE),
+        "traits": (30, len(TRAITS), SIZE, SIZE),
     }  # fmt: skip
     assert batch["image"].dtype == torch.float32 and batch["image"].abs().max() <= 1
     assert batch["object"].dtype == batch["present"].dtype == torch.bool

@@ -75,6 +75,7 @@ class RegionNetwork(nn.Module, HubNetwork):
     ) -> None:
         super().__init__()
         self.side, self.grid, self.proposals = side, side // Stem.STRIDE, proposals
+        self.width = width
         self.features, self.backbones = tuple(features), tuple(backbones)
         self.stem = Stem(width)
         self.project = nn.ModuleList(nn.Conv2d(c, width, 1) for c in features)

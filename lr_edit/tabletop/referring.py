@@ -20,6 +20,7 @@ from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
 from lr_edit.tabletop.pairs import RenderedPairs
 from lr_edit.tabletop.scene import Scene
+from lr_edit.tabletop.traits import middle_maps, trait_maps
 
 # How often each kind of phrase is tried.
 WEIGHTS = {
@@ -34,7 +35,8 @@ NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
 class Asked:
     """A picture uint8 [S, S, 3], P phrases, and their masks bool [P, S, S]; known: bool [P].
 
-    See `ReferringSamples` for what the masks are.
+    scene, instances: what the picture shows, and which of its things every pixel does. See
+    `ReferringSamples` for what the masks are.
     """
 
     pixels: np.ndarray
@@ -42,6 +44,8 @@ class Asked:
     objects: np.ndarray
     change: np.ndarray
     known: np.ndarray
+    scene: Scene
+    instances: np.ndarray
 
 
 def mixed_phrases(
@@ -84,11 +88,13 @@ def ask_scene(
 ) -> Asked:
     """`count` phrases about a random scene."""
     index = rng.randrange(len(scenes))
-    phrases = mixed_phrases(scenes.scene(index), rng, count, colours)
-    objects = selected(scenes.instances[index], phrases)
+    scene, instances = scenes.scene(index), scenes.instances[index]
+    phrases = mixed_phrases(scene, rng, count, colours)
+    objects = selected(instances, phrases)
     refer = np.array([phrase.reading == "refer" for phrase in phrases])
     cast = selected(scenes.shadows[index], phrases) & refer[:, None, None]
-    return Asked(scenes.images[index], phrases, objects, objects | cast, np.ones(count, dtype=bool))
+    known = np.ones(count, dtype=bool)
+    return Asked(scenes.images[index], phrases, objects, objects | cast, known, scene, instances)
 
 
 def ask_pair(
@@ -108,7 +114,8 @@ def ask_pair(
     objects = selected(pairs.instances[index], phrases)
     change, known = np.zeros_like(objects), np.zeros(count, dtype=bool)
     change[0], known[0] = pairs.change[index] > 0, True
-    return Asked(pairs.images[index], phrases, objects, change, known)
+    instances = pairs.instances[index]
+    return Asked(pairs.images[index], phrases, objects, change, known, edit.source, instances)
 
 
 class ReferringSamples(Dataset[dict[str, Any]]):
@@ -117,7 +124,9 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     "image": float32 [3, S, S] in [-1, 1]. "phrases": P texts. "edit": bool [P], whether the text is
     an edit prompt. "present": bool [P], False where the text fits nothing: its masks are empty.
     "object": bool [P, S, S], the things meant. "change": bool [P, S, S], what an edit of them
-    changes, and "change_known": bool [P], False where "change" says nothing.
+    changes, and "change_known": bool [P], False where "change" says nothing. "traits": uint8
+    [T, S, S] and "middle": float32 [2, S, S], see `lr_edit.tabletop.traits`; no colours where the
+    picture is gray.
 
     In a scene, `change` is what taking the things away would change: their silhouettes and the
     shadows they cast. For an edit prompt it is the silhouettes, since what is recoloured keeps its
@@ -165,6 +174,8 @@ class ReferringSamples(Dataset[dict[str, Any]]):
             "object": torch.from_numpy(asked.objects),
             "change": torch.from_numpy(asked.change),
             "change_known": torch.from_numpy(asked.known),
+            "traits": torch.from_numpy(trait_maps(asked.scene, asked.instances, not gray)),
+            "middle": torch.from_numpy(middle_maps(asked.instances)),
         }
 
     def picture(self, pixels: np.ndarray, rng: random.Random, gray: bool) -> Tensor:

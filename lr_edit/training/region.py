@@ -56,11 +56,12 @@ class RegionRecipe(Recipe):
                 features.channels, features.words.token_channels, features.identities,
                 **(network or {}),
             )  # fmt: skip
+        self.head = objective.head(self.network.width)
 
     @property
     def learner(self) -> Learner:
-        """The network with what it reads."""
-        return Learner(self.network, self.frozen[0])
+        """The network with what it reads, and the objective's head."""
+        return Learner(self.network, self.frozen[0], self.head)
 
     def on_fit_start(self) -> None:
         cache = self.frozen[0].cache

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lr_edit.regions.features import FrozenFeatures
-from lr_edit.regions.network import EVERY, Lattice, Proposals, RegionNetwork
+from lr_edit.regions.network import EVERY, Lattice, Proposals, RegionNetwork, Seen
 
 Batch = dict[str, Any]
 """image [B, 3, S, S]; phrases: B·P texts, picture by picture; edit, present, change_known: bool
@@ -18,21 +18,30 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learner:
-    """The network that learns and the frozen features that it reads."""
+    """The network that learns, the frozen features that it reads, and the objective's head."""
 
     network: RegionNetwork
     features: FrozenFeatures
+    head: nn.Module | None = None
 
     def answers(
         self, batch: Batch, maps: Sequence[Tensor] | None = None, lattice: Lattice = EVERY
     ) -> Proposals:
         """The proposals of every phrase of a batch, picture by picture; maps: its features, where
         they are known already; lattice: the pixels that masks are drawn at."""
-        images = batch["image"]
+        return self.read(self.seen(batch, maps), batch, lattice)
+
+    def seen(self, batch: Batch, maps: Sequence[Tensor] | None = None) -> Seen:
+        """What the network keeps of a batch's pictures."""
+        maps = self.features.maps(batch["image"]) if maps is None else maps
+        return self.network.look(batch["image"], maps)
+
+    def read(self, seen: Seen, batch: Batch, lattice: Lattice = EVERY) -> Proposals:
+        """The proposals of every phrase of a batch about its pictures."""
         words, known = self.features.tokens(batch["phrases"])
-        words, known = words.to(images.device), known.to(images.device)
-        maps = self.features.maps(images) if maps is None else maps
-        return self.network(images, maps, words, known, batch["edit"].flatten(), lattice)
+        device = seen.cells.device
+        edit = batch["edit"].flatten()
+        return self.network.read(seen, words.to(device), known.to(device), edit, lattice)
 
 
 def quarter(generator: torch.Generator) -> Lattice:
@@ -43,6 +52,11 @@ def quarter(generator: torch.Generator) -> Lattice:
 
 class Objective(ABC):
     """One way to learn."""
+
+    def head(self, width: int) -> nn.Module | None:
+        """What learns beside the network and is left behind when that is exported, if anything;
+        width: channels of the network's cells."""
+        return None
 
     @abstractmethod
     def terms(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lr_edit.regions.network import Proposals
+from lr_edit.regions.network import Lattice, Proposals
 from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
 from lr_edit.training.objectives.mask_terms import dice_error
 
@@ -43,8 +43,12 @@ class MaskObjective(Objective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        rows, columns = lattice = quarter(generator)
-        found = learner.answers(batch, lattice=lattice)
+        lattice = quarter(generator)
+        return self.errors(learner.answers(batch, lattice=lattice), batch, lattice)
+
+    def errors(self, found: Proposals, batch: Batch, lattice: Lattice) -> dict[str, Tensor]:
+        """The terms of what was found, drawn at the pixels of a lattice."""
+        rows, columns = lattice
         thing, change = (batch[k].flatten(0, 1).float() for k in ("object", "change"))
         hint = self.hints(found.coarse, thing)
         thing, change = thing[:, rows, columns], change[:, rows, columns]

@@ -1,0 +1,84 @@
+"""Learning with masks and with what every thing is: its cells are to tell before any word is read.
+
+A phrase says little about most things of a picture; where their noun, colour, material and size are
+known anyway, as on the tabletop, all of them teach what the words are about at once.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lr_edit.tabletop.traits import TRAITS
+from lr_edit.training.objectives.base import Batch, Learner, quarter
+from lr_edit.training.objectives.masks import MaskObjective
+
+MIDDLE = 2  # coordinates
+
+
+class TraitHead(nn.Module):
+    """What the cells [B, N, D] of a picture say of the things that they show: for each of TRAITS
+    logits [B, N, V], of nouns one more, the first, for none; and the way to its middle."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        counts = [len(values) for values in TRAITS.values()]
+        self.parts = [counts[0] + 1, *counts[1:], MIDDLE]
+        self.read = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sum(self.parts)))
+
+    def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
+        """Each of TRAITS in order, then the middle [B, N, 2]."""
+        return self.read(cells).float().split(self.parts, -1)
+
+
+class TraitObjective(MaskObjective):
+    """MaskObjective, and cross-entropies of the traits that cells show and the error of the middle.
+
+    A batch says two things more: "traits" [B, T, S, S] and "middle" [B, 2, S, S], as
+    `lr_edit.tabletop.traits` has them. traits: weight of the mean cross-entropy of all traits;
+    middle: of the error of the middle, in sides of the picture. others: arguments of MaskObjective.
+    """
+
+    def __init__(self, traits: float = 0.5, middle: float = 2.0, **others: float) -> None:
+        super().__init__(**others)
+        self.traits, self.middle = traits, middle
+
+    def head(self, width: int) -> nn.Module:
+        return TraitHead(width)
+
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        lattice, seen = quarter(generator), learner.seen(batch)
+        assert learner.head is not None
+        *shown, way = learner.head(seen.cells)
+        stride = batch["image"].shape[-1] // learner.network.grid
+        middle_of_cells = slice(stride // 2, None, stride)
+        traits, middle = (
+            batch[k][..., middle_of_cells, middle_of_cells].flatten(2) for k in ("traits", "middle")
+        )
+        error = (way.transpose(1, 2) - middle.float()).abs().sum(1)
+        return {
+            **self.errors(learner.read(seen, batch, lattice), batch, lattice),
+            "traits": self.traits * trait_error(shown, traits.long()),
+            "middle": self.middle * mean_where(error, traits[:, 0] > 0),
+        }
+
+
+def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
+    """The mean over traits of their cross-entropies; shown: logits [B, N, V] of each; traits: long
+    [B, T, N]. Of nouns "none" is a value like the others; of the rest, cells of value 0 are left
+    out."""
+    noun = F.cross_entropy(shown[0].transpose(1, 2), traits[:, 0])
+    rest = [
+        mean_where(
+            F.cross_entropy(logits.transpose(1, 2), (value - 1).clamp_min(0), reduction="none"),
+            value > 0,
+        )
+        for logits, value in zip(shown[1:], traits[:, 1:].unbind(1), strict=True)
+    ]
+    return torch.stack((noun, *rest)).mean()
+
+
+def mean_where(values: Tensor, there: Tensor) -> Tensor:
+    """The mean of values where `there` is true; 0 where it never is."""
+    return (values * there).sum() / there.sum().clamp_min(1)
