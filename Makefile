@@ -12,7 +12,7 @@ demo: $(READY)  ## ends in an edit: out/demo/sheet.png
 	$(BIN)/python -m lr_edit.demo --output out/demo
 
 test: $(READY)  ## all tests, two at a time
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .
