@@ -9,7 +9,6 @@ from math import isqrt
 import numpy as np
 import torch
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 
@@ -21,15 +20,6 @@ def grow_mask(mask: Tensor, pixels: int) -> Tensor:
     if pixels < 0:
         raise ValueError(f"a mask cannot grow by {pixels} pixels: 0 or more is needed")
     return _each(mask, lambda plane: _dilate(plane, pixels))
-
-
-def convex_mask(mask: Tensor) -> Tensor:
-    """The mask with 1 all over the convex hull of each connected piece of what is above .5: dents
-    and holes are filled.
-
-    mask: [B, 1, H, W]. The result is never smaller; points and lines stay as they are.
-    """
-    return _each(mask, _fill_hulls)
 
 
 def feather_mask(mask: Tensor, pixels: int) -> Tensor:
@@ -79,21 +69,6 @@ def _dilate(plane: np.ndarray, pixels: int) -> np.ndarray:
         np.maximum(below, row[: len(plane) - dy], out=below)
         np.maximum(above, row[dy:], out=above)
     return grown
-
-
-def _fill_hulls(plane: np.ndarray) -> np.ndarray:
-    numbers, count = ndimage.label(plane > 0.5, structure=np.ones((3, 3)))
-    grid = np.indices(plane.shape).reshape(2, -1)
-    filled = plane.copy()
-    for number in range(1, count + 1):
-        points = np.argwhere(numbers == number).astype(float)
-        try:
-            sides = ConvexHull(points).equations
-        except (QhullError, ValueError):  # a point or a line
-            continue
-        inside = (sides[:, :2] @ grid + sides[:, 2:] <= 1e-9).all(0)
-        filled[inside.reshape(plane.shape)] = 1
-    return filled
 
 
 def _feather(plane: np.ndarray, pixels: int) -> np.ndarray:

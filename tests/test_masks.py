@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lr_edit.masks import convex_mask, feather_mask, grow_mask
+from lr_edit.masks import feather_mask, grow_mask
 
 PATIENT = settings(deadline=None)  # a busy machine is no failure
 
@@ -34,35 +34,6 @@ def test_growing_takes_the_largest_value_within_reach(mask, pixels):
 
 def test_a_point_grows_to_a_disc():
     assert torch.equal(grow_mask(disc(21, 0), 7), disc(21, 7))
-
-
-@PATIENT
-@given(hnp.arrays(np.bool_, (1, 1, 12, 12)))
-def test_what_lies_between_pixels_of_a_piece_is_filled(region):
-    mask = torch.from_numpy(region).float()
-    filled = convex_mask(mask)
-    assert (filled >= mask).all() and torch.equal(convex_mask(mask * 0), mask * 0)
-    rows, columns = np.nonzero(region[0, 0])
-    if len(rows):  # never beyond the box around all
-        beyond = filled.clone()
-        beyond[..., rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 0
-        assert not beyond.any()
-
-
-def test_a_dent_and_a_hole_are_filled_and_two_pieces_stay_two():
-    mask = torch.zeros(1, 1, 30, 30)
-    mask[..., 2:14, 2:14] = 1
-    mask[..., 2:8, 6:10] = 0  # a dent
-    mask[..., 10:12, 6:10] = 0  # a hole
-    mask[..., 20:28, 20:28] = 1
-    expected = torch.zeros_like(mask)
-    expected[..., 2:14, 2:14] = expected[..., 20:28, 20:28] = 1
-    assert torch.equal(convex_mask(mask), expected)
-    ring = disc(21, 8) - disc(21, 5)
-    assert torch.equal(convex_mask(ring), disc(21, 8))
-    line = torch.zeros(1, 1, 9, 9)
-    line[..., 4, 2:7] = 1
-    assert torch.equal(convex_mask(line), line)
 
 
 @PATIENT

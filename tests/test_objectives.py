@@ -23,7 +23,7 @@ from lr_edit.training.objectives.through_edit import (
     ScoreFunctionEdit,
     reinforced,
 )
-from lr_edit.training.objectives.traits import TraitObjective, trait_error
+from lr_edit.training.objectives.traits import TraitObjective, TraitsAlone, trait_error
 
 # What a term cannot reach, by how the parameters' names begin.
 PRESENCE = ("presence.", "evidence")
@@ -138,6 +138,23 @@ def test_mask_errors_are_least_for_the_truth() -> None:
     bce, dice = mask_errors(logits, truth)
     assert bce[0, 0] < 1e-6 and dice[0, 0] < 0.01
     assert bce[0, 0] < bce[0, 1] < bce[0, 2] and dice[0, 0] < dice[0, 1] < dice[0, 2]
+
+
+def test_traits_alone_teach_all_that_comes_before_words_and_nothing_else() -> None:
+    objective = TraitsAlone()
+    learner, given = learning(objective), example()
+    parts = nn.ModuleList(filter(None, (learner.network, learner.head)))
+    optimiser, losses = torch.optim.Adam(parts.parameters(), lr=5e-3), []
+    for _ in range(10):
+        terms = objective.terms(learner, given, torch.Generator())
+        optimiser.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimiser.step()
+        losses.append(sum(float(value.detach()) for value in terms.values()))
+    assert terms.keys() == {"traits", "middle"} and losses[-1] < 0.9 * losses[0]
+    for name, parameter in learner.network.named_parameters():
+        moved = parameter.grad is not None and bool(parameter.grad.any())
+        assert moved != name.startswith(UNREAD), name
 
 
 def test_traits_are_asked_where_things_are_and_of_nouns_everywhere() -> None:

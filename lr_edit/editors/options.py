@@ -90,7 +90,6 @@ class WindowOptions:
             shadow goes with it.
         margin: the same of a region that is known to hold all that changes, the shadow too.
         feather: width of the soft rim inside the widened region, in pixels at the model's size.
-        convex: fill the dents and holes of the region first, which tell of the old thing's shape.
         match_color: shift the result's colour by how the model missed the source on a ring around
             it.
     """
@@ -100,7 +99,6 @@ class WindowOptions:
     grow: int = 5
     margin: int = 3
     feather: int = 2
-    convex: bool = False
     match_color: bool = True
 
     def __post_init__(self) -> None:

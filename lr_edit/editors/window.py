@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lr_edit.crop import Box, crop, mask_box, paste, paste_mask, square_crop
 from lr_edit.editors.options import WindowOptions
-from lr_edit.masks import convex_mask, feather_mask, grow_mask
+from lr_edit.masks import feather_mask, grow_mask
 
 _RING = 3  # pixels around the region on which colours are compared
 _LARGEST_SHIFT = 0.2  # of the range [-1, 1]; more than that is no colour cast but another picture
@@ -55,8 +55,7 @@ def open_window(
     roomy = min(ceil(longest * (1 + 2 * options.context)), size, *picture_size)
     least = max(options.minimum, fitting, roomy)
     box = square_crop(box, picture_size, options.context / 2, least)
-    inside = crop(region, box, size)
-    mask = grow_mask(convex_mask(inside) if options.convex else inside, grow)
+    mask = grow_mask(crop(region, box, size), grow)
     return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lr_edit.regions.network import Seen
 from lr_edit.tabletop.traits import TRAITS
 from lr_edit.training.objectives.base import Batch, Learner, quarter
 from lr_edit.training.objectives.masks import MaskObjective
@@ -49,19 +50,31 @@ class TraitObjective(MaskObjective):
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
         lattice, seen = quarter(generator), learner.seen(batch)
+        found = learner.read(seen, batch, lattice)
+        return {**self.errors(found, batch, lattice), **self.shown(learner, seen, batch)}
+
+    def shown(self, learner: Learner, seen: Seen, batch: Batch) -> dict[str, Tensor]:
+        """The two terms of what the cells show, each taken at its own middle."""
         assert learner.head is not None
         *shown, way = learner.head(seen.cells)
         stride = batch["image"].shape[-1] // learner.network.grid
-        middle_of_cells = slice(stride // 2, None, stride)
-        traits, middle = (
-            batch[k][..., middle_of_cells, middle_of_cells].flatten(2) for k in ("traits", "middle")
-        )
+        cells = slice(stride // 2, None, stride)
+        traits, middle = (batch[k][..., cells, cells].flatten(2) for k in ("traits", "middle"))
         error = (way.transpose(1, 2) - middle.float()).abs().sum(1)
         return {
-            **self.errors(learner.read(seen, batch, lattice), batch, lattice),
             "traits": self.traits * trait_error(shown, traits.long()),
             "middle": self.middle * mean_where(error, traits[:, 0] > 0),
         }
+
+
+class TraitsAlone(TraitObjective):
+    """The two terms of TraitObjective alone, to begin with: no phrase is read, so that a step costs
+    a fraction, and a picture says far more of its cells than phrases do."""
+
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        return self.shown(learner, learner.seen(batch), batch)
 
 
 def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
