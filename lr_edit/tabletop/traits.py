@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lr_edit.tabletop.given_regions import mask_bounds
 from lr_edit.tabletop.scene import COLOURS, MATERIALS, NOUNS, SIZES, Scene
 
 # What a thing has one of each, and the values that it may take.
@@ -29,8 +30,8 @@ def middle_maps(instances: np.ndarray) -> np.ndarray:
     side = len(instances)
     middles = np.zeros((2, 256), dtype=np.float32)
     for number in np.unique(instances[instances > 0]):
-        rows, columns = np.nonzero(instances == number)
-        middles[:, number] = [(a.min() + a.max()) / (2 * side) for a in (columns, rows)]
+        x0, y0, x1, y1 = mask_bounds(instances == number)
+        middles[:, number] = (x0 + x1 - 1) / (2 * side), (y0 + y1 - 1) / (2 * side)
     line = np.arange(side, dtype=np.float32) / side
     here = np.stack(np.meshgrid(line, line))
     return (middles[:, instances] - here) * (instances > 0)

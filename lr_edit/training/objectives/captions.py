@@ -22,6 +22,7 @@ from lr_edit.training.objectives.heat import (
 )
 from lr_edit.training.objectives.mask_terms import (
     follow,
+    mean_where,
     mixture,
     out_of_range,
     total_variation,
@@ -142,6 +143,5 @@ def foreign_to(texts: Tensor, count: int, alike: float) -> Tensor:
 def absence(own: Proposals, foreign: Proposals, strange: Tensor, wrong: Tensor) -> Tensor:
     """Presence for the own phrases, none and no area for those that are `wrong` here."""
     there = F.softplus(-own.presence.float()).mean()
-    count = wrong.sum().clamp_min(1)
-    gone = (F.softplus(foreign.presence.float()) * wrong).sum() / count
-    return there + gone + (strange.mean((1, 2, 3)) * wrong).sum() / count
+    gone = mean_where(F.softplus(foreign.presence.float()), wrong)
+    return there + gone + mean_where(strange.mean((1, 2, 3)), wrong)

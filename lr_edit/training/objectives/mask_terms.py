@@ -9,6 +9,11 @@ from torch import Tensor
 from lr_edit.regions.network import Proposals
 
 
+def mean_where(values: Tensor, there: Tensor) -> Tensor:
+    """The mean of values where `there`, bool of the same shape, is true; 0 where it never is."""
+    return (values * there).sum() / there.sum().clamp_min(1)
+
+
 def mixture(found: Proposals) -> Tensor:
     """One soft mask [P, 1, S, S] of K proposals, each weighed by its score."""
     weight = found.score.float().softmax(1)[:, :, None, None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lr_edit.regions.network import Lattice, Proposals
 from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
-from lr_edit.training.objectives.mask_terms import dice_error
+from lr_edit.training.objectives.mask_terms import dice_error, mean_where
 
 
 class MaskObjective(Objective):
@@ -57,7 +57,6 @@ class MaskObjective(Objective):
         own = self.both(found.thing, thing)
         along = self.change * self.both(found.change, change) * known[:, None]
         best = own.detach().argmin(1, keepdim=True)
-        count = present.sum().clamp_min(1)
         total = own + along
         chosen = total.gather(1, best)[:, 0] + self.rest * total.mean(1)
         picked = (found.score.float().softmax(1) * total).sum(1)
@@ -65,9 +64,9 @@ class MaskObjective(Objective):
         ranking = F.binary_cross_entropy_with_logits(found.score.float(), target, reduction="none")
         presence = F.binary_cross_entropy_with_logits(found.presence.float(), present.float())
         return {
-            "masks": (chosen * present).sum() / count,
-            "pick": self.pick * (picked * present).sum() / count,
-            "hints": self.hint * (hint * present).sum() / count,
+            "masks": mean_where(chosen, present),
+            "pick": self.pick * mean_where(picked, present),
+            "hints": self.hint * mean_where(hint, present),
             "score": self.score * ranking.mean(),
             "presence": self.presence * presence,
             "empty": self.empty * emptiness(found.coarse, ~present),
@@ -102,7 +101,7 @@ def mask_errors(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 def emptiness(coarse: Tensor, absent: Tensor) -> Tensor:
     """The cross-entropy of cells [P, R, K, G, G] with nothing, over the phrases that are absent."""
     taken = F.softplus(coarse.float()).mean((1, 2, 3, 4))
-    return (taken * absent).sum() / absent.sum().clamp_min(1)
+    return mean_where(taken, absent)
 
 
 @torch.no_grad()

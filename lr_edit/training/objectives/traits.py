@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from lr_edit.regions.network import Seen
 from lr_edit.tabletop.traits import TRAITS
-from lr_edit.training.objectives.base import Batch, Learner, quarter
+from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
+from lr_edit.training.objectives.mask_terms import mean_where
 from lr_edit.training.objectives.masks import MaskObjective
 
 MIDDLE = 2  # coordinates
@@ -31,16 +32,16 @@ class TraitHead(nn.Module):
         return self.read(cells).float().split(self.parts, -1)
 
 
-class TraitObjective(MaskObjective):
-    """MaskObjective, and cross-entropies of the traits that cells show and the error of the middle.
+class TraitsAlone(Objective):
+    """Cross-entropies of the traits that cells show, and the error of the way to the middle.
 
-    A batch says two things more: "traits" [B, T, S, S] and "middle" [B, 2, S, S], as
+    To begin with: no phrase is read, so that a step costs a fraction, and a picture says far more
+    of its cells than phrases do. A batch has "traits" [B, T, S, S] and "middle" [B, 2, S, S], as
     `lr_edit.tabletop.traits` has them. traits: weight of the mean cross-entropy of all traits;
-    middle: of the error of the middle, in sides of the picture. others: arguments of MaskObjective.
+    middle: of the error of the middle, in sides of the picture.
     """
 
-    def __init__(self, traits: float = 0.5, middle: float = 2.0, **others: float) -> None:
-        super().__init__(**others)
+    def __init__(self, traits: float = 0.5, middle: float = 2.0) -> None:
         self.traits, self.middle = traits, middle
 
     def head(self, width: int) -> nn.Module:
@@ -49,9 +50,7 @@ class TraitObjective(MaskObjective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        lattice, seen = quarter(generator), learner.seen(batch)
-        found = learner.read(seen, batch, lattice)
-        return {**self.errors(found, batch, lattice), **self.shown(learner, seen, batch)}
+        return self.shown(learner, learner.seen(batch), batch)
 
     def shown(self, learner: Learner, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """The two terms of what the cells show, each taken at its own middle."""
@@ -67,14 +66,25 @@ class TraitObjective(MaskObjective):
         }
 
 
-class TraitsAlone(TraitObjective):
-    """The two terms of TraitObjective alone, to begin with: no phrase is read, so that a step costs
-    a fraction, and a picture says far more of its cells than phrases do."""
+class TraitObjective(MaskObjective):
+    """MaskObjective together with TraitsAlone, of one look at the pictures.
+
+    traits, middle: weights as of TraitsAlone. others: arguments of MaskObjective.
+    """
+
+    def __init__(self, traits: float = 0.5, middle: float = 2.0, **others: float) -> None:
+        super().__init__(**others)
+        self.cells = TraitsAlone(traits, middle)
+
+    def head(self, width: int) -> nn.Module:
+        return self.cells.head(width)
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        return self.shown(learner, learner.seen(batch), batch)
+        lattice, seen = quarter(generator), learner.seen(batch)
+        found = learner.read(seen, batch, lattice)
+        return {**self.errors(found, batch, lattice), **self.cells.shown(learner, seen, batch)}
 
 
 def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
@@ -90,8 +100,3 @@ def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
         for logits, value in zip(shown[1:], traits[:, 1:].unbind(1), strict=True)
     ]
     return torch.stack((noun, *rest)).mean()
-
-
-def mean_where(values: Tensor, there: Tensor) -> Tensor:
-    """The mean of values where `there` is true; 0 where it never is."""
-    return (values * there).sum() / there.sum().clamp_min(1)
