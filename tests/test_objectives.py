@@ -8,22 +8,24 @@ import torch
 import torch.nn.functional as F
 import weights
 from region_fakes import batch, features, network
-from torch import nn
+from torch import Tensor, nn
 
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.tabletop.predicates import MENTIONS
 from lr_edit.tabletop.traits import TRAITS
 from lr_edit.training.objectives.base import Batch, Learner, Objective
 from lr_edit.training.objectives.captions import CaptionObjective
 from lr_edit.training.objectives.masks import MaskObjective, fitness, mask_errors
+from lr_edit.training.objectives.stepwise import StepHead, StepwiseObjective
 from lr_edit.training.objectives.through_edit import (
     DifferentiableEdit,
     ScoreFunctionEdit,
     reinforced,
 )
-from lr_edit.training.objectives.traits import TraitObjective, TraitsAlone, trait_error
+from lr_edit.training.objectives.traits import TraitsAlone, trait_error
 
 # What a term cannot reach, by how the parameters' names begin.
 PRESENCE = ("presence.", "evidence")
@@ -33,6 +35,8 @@ EDGES = ("climb.", "kernels.")
 UNREAD = (
     *JUDGED, *EDGES, "queries", "words.", "readings.", "rounds.", "last.", "where.",
 )  # fmt: skip
+# What comes after half of the reading.
+HALFWAY = (*JUDGED, *EDGES, "rounds.2.", "rounds.3.", "last.", "where.")
 # Of scores only the softmax is seen, which a constant added to all of them leaves as it is.
 MIXED = (*PRESENCE, "fit.2.bias")
 UNREACHED = {
@@ -40,10 +44,10 @@ UNREACHED = {
         "masks": JUDGED, "pick": MIXED, "hints": (*JUDGED, *EDGES), "presence": EDGES,
         "score": (*PRESENCE, *EDGES, "where."), "empty": (*JUDGED, *EDGES),
     },
-    "traits": {
+    "stepwise": {
         "masks": JUDGED, "pick": MIXED, "hints": (*JUDGED, *EDGES), "presence": EDGES,
         "score": (*PRESENCE, *EDGES, "where."), "empty": (*JUDGED, *EDGES),
-        "traits": UNREAD, "middle": UNREAD,
+        "traits": UNREAD, "middle": UNREAD, "mentions": HALFWAY,
     },
     "captions": {
         "contrast": MIXED, "heat": MIXED, "absent": (), "area": MIXED, "affinity": MIXED,
@@ -67,7 +71,7 @@ def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objective]
     diffusion = UNetDiffusion(str(weights.diffusion(folder / "diffusion")))
     return {
         "masks": MaskObjective(),
-        "traits": TraitObjective(),
+        "stepwise": StepwiseObjective(),
         "captions": CaptionObjective(encoder, alike=0.999),
         "edits": DifferentiableEdit(dense, diffusion),
         "score function": ScoreFunctionEdit(dense, diffusion, draws=3, cells=4),
@@ -82,7 +86,8 @@ def example() -> Batch:
     there = made["object"].any(1)  # type: ignore[attr-defined]
     traits = torch.stack([there * (1 + k % 2) for k in range(len(TRAITS))], 1)
     middle = torch.stack((there * 0.1, there * -0.2), 1)
-    return {**made, "edit": edit, "traits": traits, "middle": middle}
+    mentions = made["object"][:, :, None].repeat(1, 1, len(MENTIONS), 1, 1)  # type: ignore[index]
+    return {**made, "edit": edit, "traits": traits, "middle": middle, "mentions": mentions}
 
 
 def learning(objective: Objective) -> Learner:
@@ -155,6 +160,26 @@ def test_traits_alone_teach_all_that_comes_before_words_and_nothing_else() -> No
     for name, parameter in learner.network.named_parameters():
         moved = parameter.grad is not None and bool(parameter.grad.any())
         assert moved != name.startswith(UNREAD), name
+
+
+def test_what_words_fit_costs_little_where_it_is_told_and_much_elsewhere() -> None:
+    objective = StepwiseObjective()
+    learner, given = learning(objective), example()
+    head = learner.head
+    assert isinstance(head, StepHead)
+    found = learner.answers(given)
+    truth = given["mentions"].flatten(0, 2).float()
+    cells = F.adaptive_avg_pool2d(truth[:, None], found.coarse.shape[-1])
+    told = 40 * cells.unflatten(0, (-1, len(MENTIONS))).flatten(2).transpose(1, 2) - 20
+
+    class Telling(nn.Module):
+        def forward(self, cells: Tensor) -> Tensor:
+            return told
+
+    head.mentions = cast(Any, Telling())
+    right = objective.unmentioned(head, found, given)
+    told = -told
+    assert objective.unmentioned(head, found, given) > 5 * right
 
 
 def test_traits_are_asked_where_things_are_and_of_nouns_everywhere() -> None:

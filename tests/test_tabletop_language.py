@@ -18,7 +18,16 @@ from lr_edit.tabletop.language import (
     phrases,
     referring,
 )
-from lr_edit.tabletop.predicates import Becoming, Described, Ranked, Related, holds, matches
+from lr_edit.tabletop.predicates import (
+    Becoming,
+    Described,
+    Ranked,
+    Related,
+    Together,
+    holds,
+    matches,
+    mentioned,
+)
 from lr_edit.tabletop.scene import (
     UNSEEN_PAIRS,
     Camera,
@@ -71,6 +80,33 @@ def test_phrases_of_any_scene(seed: int) -> None:
         assert read(scene, phrase.text) == set(phrase.targets), phrase.text
         count = len(phrase.targets)
         assert count == 1 if phrase.kind in SINGLE_KINDS else count != 1
+
+
+@given(seeds)
+def test_what_is_meant_is_among_what_the_words_fit(seed: int) -> None:
+    rng = random.Random(seed)
+    scene = rng.choice(SCENES)
+    for phrase in phrases(scene, rng):
+        noun, description, landmark = map(set, phrase.mentions)
+        assert description <= noun and set(phrase.targets) <= description
+        assert phrase.kind in ("relation", "absent") or not landmark
+        assert not landmark & set(phrase.targets)
+        if phrase.kind in ("noun", "attribute", "several"):
+            assert description == set(phrase.targets)
+
+
+def test_what_single_words_fit() -> None:
+    scene = scene_of(thing("mug", "red", -1), thing("mug", "blue", 1), thing("lamp", "red"))
+    mug, blue, lamp = Described("mug"), Described("mug", "blue"), Described("lamp")
+    for predicate, expected in (
+        (blue, ((0, 1), (1,), ())),
+        (Related(blue, "left", lamp), ((0, 1), (1,), (2,))),
+        (Related(Described("cat"), "left", mug), ((), (), (0, 1))),
+        (Ranked(mug, "left"), ((0, 1), (0, 1), ())),
+        (Together((blue, lamp)), ((0, 1, 2), (1, 2), ())),
+        (Becoming(blue), ((0, 1), (1,), ())),
+    ):
+        assert mentioned(scene, predicate) == expected
 
 
 @given(seeds)

@@ -18,6 +18,7 @@ from lr_edit.tabletop.edits import sample_edit
 from lr_edit.tabletop.language import Phrase
 from lr_edit.tabletop.masks import edit_mask
 from lr_edit.tabletop.pairs import RenderedPairs, rendered_pairs
+from lr_edit.tabletop.predicates import MENTIONS
 from lr_edit.tabletop.referring import (
     WEIGHTS,
     ReferringSamples,
@@ -147,6 +148,18 @@ def test_an_item_says_what_every_thing_is(scenes: RenderedScenes) -> None:
                 assert torch.allclose(end, torch.tensor((axis.min() + axis.max()) / 2).float())
 
 
+def test_an_item_says_what_the_single_words_of_its_phrases_fit(scenes: RenderedScenes) -> None:
+    samples = ReferringSamples(scenes, 40, gray_share=0.0)
+    for index in range(20):
+        rng = random.Random(f"referring {index}")
+        rng.random()
+        asked, shown = ask_scene(scenes, rng, samples.phrases), samples[index]["mentions"]
+        for phrase, maps in zip(asked.phrases, shown, strict=True):
+            for things, drawn in zip(phrase.mentions, maps, strict=True):
+                expected = np.isin(asked.instances, [i + 1 for i in things])
+                assert np.array_equal(drawn.numpy(), expected)
+
+
 def test_an_item_is_a_function_of_its_number(scenes: RenderedScenes, pairs: RenderedPairs) -> None:
     one, other = (ReferringSamples(scenes, n, pairs=pairs) for n in (10, 2**40))
     for index in (7, 0, 7):
@@ -167,7 +180,7 @@ def test_items_and_batches_have_the_shapes_that_they_promise(
     assert shapes == {
         "image": (30, 3, SIZE, SIZE), "object": masks, "change": masks, "edit": (30, 3),
         "present": (30, 3), "change_known": (30, 3), "middle": (30, 2, SIZE, SIZE),
-        "traits": (30, len(TRAITS), SIZE, SIZE),
+        "traits": (30, len(TRAITS), SIZE, SIZE), "mentions": (30, 3, len(MENTIONS), SIZE, SIZE),
     }  # fmt: skip
     assert batch["image"].dtype == torch.float32 and batch["image"].abs().max() <= 1
     assert batch["object"].dtype == batch["present"].dtype == torch.bool

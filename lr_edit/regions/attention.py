@@ -74,8 +74,10 @@ class Round(nn.Module):
         cells = cells + self.tell(tell(cells), tokens, known)
         grid = round(cells.shape[1] ** 0.5)
         spread = mix(cells).transpose(1, 2).unflatten(2, (grid, grid))
-        spread = F.gelu(self.neighbours(spread)).flatten(2).transpose(1, 2)
-        return tokens, cells + self.combine(spread)
+        # On a CPU a depthwise convolution in bfloat16 takes twice the time backwards.
+        with torch.autocast(cells.device.type, enabled=False):
+            spread = F.gelu(self.neighbours(spread.to(self.neighbours.weight.dtype)))
+        return tokens, cells + self.combine(spread.flatten(2).transpose(1, 2))
 
 
 def positions(grid: int, width: int) -> Tensor:

@@ -37,7 +37,7 @@ class Proposals:
     thing: masks of what the phrase names [P, K, S, S], or of those pixels that were asked for;
     change: of all that an edit of it changes; score [P, K]: how well each proposal fits; presence
     [P]: whether anything does. coarse: what the cells said of the thing after every round of
-    reading [P, R, K, G, G].
+    reading [P, R, K, G, G]. cells: of each round, the cells [P, G², D] that it left.
     """
 
     thing: Tensor
@@ -45,6 +45,7 @@ class Proposals:
     score: Tensor
     presence: Tensor
     coarse: Tensor
+    cells: tuple[Tensor, ...] = ()
 
     def best(self) -> tuple[Tensor, Tensor]:
         """The thing's mask [P, S, S] and the score [P] of each phrase's best, as logits."""
@@ -99,7 +100,7 @@ class RegionNetwork(nn.Module, HubNetwork):
 
     def look(self, images: Tensor, features: Sequence[Tensor]) -> Seen:
         """Pictures [B, 3, S, S] in [-1, 1] and their feature maps [B, C_i, h_i, w_i]."""
-        cells, details = self.stem(images)
+        cells, details = self.stem(images.contiguous(memory_format=torch.channels_last))
         size = (self.grid, self.grid)
         for norm, project, feature in zip(self.norms, self.project, features, strict=True):
             cells = cells + resize(project(norm(feature.to(cells.dtype))), size)
@@ -122,16 +123,18 @@ class RegionNetwork(nn.Module, HubNetwork):
         tokens = torch.cat((own, self.words(words.to(own.dtype)) + reading), 1)
         there = torch.cat((known.new_ones(count, queries), known), 1)
         cells = seen.cells.repeat_interleave(count // len(seen.cells), 0)
-        coarse = []
+        coarse, passed = [], []
         for exchange in self.rounds:
             tokens, cells = exchange(tokens, cells, there)
+            passed.append(cells)
             coarse.append(self.located(self.last(tokens[:, : self.proposals]), cells))
         heads = self.last(tokens[:, :queries])
         thing, change = self.masks(heads[:, :-1], coarse[-1], seen.pixels, lattice)
         score = self.fitness(heads[:, :-1], coarse[-1][:, 0].detach(), cells)
         best = torch.stack((coarse[-1][:, 0].amax((1, 2, 3)), score.amax(1)), 1)
         presence = self.presence(heads[:, -1])[..., 0] + (best * self.evidence).sum(1)
-        return Proposals(thing, change, score, presence, torch.stack([c[:, 0] for c in coarse], 1))
+        rounds = torch.stack([c[:, 0] for c in coarse], 1)
+        return Proposals(thing, change, score, presence, rounds, tuple(passed))
 
     def located(self, heads: Tensor, cells: Tensor) -> Tensor:
         """Where the proposals lie, cell by cell: logits [P, 2, K, G, G] of thing and change."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lr_edit.tabletop.predicates import (
+    MENTIONS,
     Becoming,
     Described,
     Every,
@@ -19,6 +20,7 @@ from lr_edit.tabletop.predicates import (
     Together,
     descriptions,
     matches,
+    mentioned,
 )
 from lr_edit.tabletop.proposals import PROPOSERS
 from lr_edit.tabletop.scene import Scene
@@ -60,12 +62,14 @@ EDIT_PROMPTS = (
 class Phrase:
     """Words, the ascending indices into `scene.things` they refer to, and their kind.
 
-    kind: one of KINDS or EDIT_KINDS.
+    kind: one of KINDS or EDIT_KINDS. mentions: for each of MENTIONS the things that these words
+    alone fit; empty where that is not known.
     """
 
     text: str
     targets: tuple[int, ...]
     kind: str
+    mentions: tuple[tuple[int, ...], ...] = ((),) * len(MENTIONS)
 
     @property
     def reading(self) -> Literal["refer", "edit"]:
@@ -103,7 +107,8 @@ def referring(
             continue
         text = say(predicate, rng, len(found))
         bare = isinstance(predicate, Described) and rng.random() < 0.15
-        return Phrase(text.removeprefix("the ") if bare else text, found, kind)
+        text = text.removeprefix("the ") if bare else text
+        return Phrase(text, found, kind, mentioned(scene, predicate))
     return None
 
 

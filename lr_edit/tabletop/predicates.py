@@ -5,6 +5,7 @@ Where one needed fact is not clear the answer is None, and such a phrase is neve
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lr_edit.tabletop.scene import Scene, Thing, screen_position
@@ -16,6 +17,9 @@ APART = 1.3  # nearest to something: least ratio of the second distance to the f
 LARGER = 1.15  # sizes: least ratio of apparent sizes
 
 RELATIONS = ("left", "right", "behind", "front", "nearest")
+# What words fit before all of a phrase is read: the noun of what is meant, its whole description,
+# and the landmark's.
+MENTIONS = ("noun", "description", "landmark")
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,23 @@ def descriptions(predicate: Predicate) -> tuple[Described, ...]:
             return parts
         case Ranked(subject) | Every(subject) | Becoming(subject):
             return (subject,)
+
+
+def mentioned(scene: Scene, predicate: Predicate) -> tuple[tuple[int, ...], ...]:
+    """For each of MENTIONS the ascending indices of the things that these words alone fit.
+
+    Of "the red mug left of the lamp" all mugs, all red mugs, and the lamp. Words of which it is
+    arguable what they fit count as fitting nothing.
+    """
+    subject, *others = descriptions(predicate)
+    together = isinstance(predicate, Together)
+    subjects, landmarks = ((subject, *others), ()) if together else ((subject,), others)
+    nouns = [Described(said.word) for said in subjects]
+    return tuple(_any_of(scene, words) for words in (nouns, subjects, landmarks))
+
+
+def _any_of(scene: Scene, words: Iterable[Described]) -> tuple[int, ...]:
+    return tuple(sorted({i for said in words for i in _described(scene, said) or ()}))
 
 
 def holds(scene: Scene, relation: str, index: int, other: int) -> bool | None:

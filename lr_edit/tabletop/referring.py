@@ -35,8 +35,8 @@ NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
 class Asked:
     """A picture uint8 [S, S, 3], P phrases, and their masks bool [P, S, S]; known: bool [P].
 
-    scene, instances: what the picture shows, and which of its things every pixel does. See
-    `ReferringSamples` for what the masks are.
+    mentions: bool [P, M, S, S]. scene, instances: what the picture shows, and which of its things
+    every pixel does. See `ReferringSamples` for what the masks are.
     """
 
     pixels: np.ndarray
@@ -44,6 +44,7 @@ class Asked:
     objects: np.ndarray
     change: np.ndarray
     known: np.ndarray
+    mentions: np.ndarray
     scene: Scene
     instances: np.ndarray
 
@@ -75,12 +76,24 @@ def mixed_phrases(
     return list(found.values())
 
 
-def selected(numbers: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
-    """bool [P, S, S]: where `numbers` [S, S] (0 = none, k = thing k-1) holds a phrase's targets."""
-    chosen = np.zeros((len(phrases), 256), dtype=bool)
-    for row, phrase in zip(chosen, phrases, strict=True):
-        row[[index + 1 for index in phrase.targets]] = True
+def selected(numbers: np.ndarray, things: Sequence[Sequence[int]]) -> np.ndarray:
+    """bool [P, S, S]: where `numbers` [S, S] (0 = none, k = thing k-1) holds any of each row's
+    things."""
+    chosen = np.zeros((len(things), 256), dtype=bool)
+    for row, indices in zip(chosen, things, strict=True):
+        row[[index + 1 for index in indices]] = True
     return chosen[:, numbers]
+
+
+def meant(numbers: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
+    """bool [P, S, S]: where `numbers` holds the targets of each phrase."""
+    return selected(numbers, [phrase.targets for phrase in phrases])
+
+
+def mentions(numbers: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
+    """bool [P, M, S, S]: where `numbers` holds what each of MENTIONS in a phrase fits."""
+    rows = selected(numbers, [things for phrase in phrases for things in phrase.mentions])
+    return rows.reshape(len(phrases), -1, *numbers.shape)
 
 
 def ask_scene(
@@ -90,11 +103,12 @@ def ask_scene(
     index = rng.randrange(len(scenes))
     scene, instances = scenes.scene(index), scenes.instances[index]
     phrases = mixed_phrases(scene, rng, count, colours)
-    objects = selected(instances, phrases)
+    objects = meant(instances, phrases)
     refer = np.array([phrase.reading == "refer" for phrase in phrases])
-    cast = selected(scenes.shadows[index], phrases) & refer[:, None, None]
+    cast = meant(scenes.shadows[index], phrases) & refer[:, None, None]
     known = np.ones(count, dtype=bool)
-    return Asked(scenes.images[index], phrases, objects, objects | cast, known, scene, instances)
+    change, named = objects | cast, mentions(instances, phrases)
+    return Asked(scenes.images[index], phrases, objects, change, known, named, scene, instances)
 
 
 def ask_pair(
@@ -111,11 +125,12 @@ def ask_pair(
     if first is None:
         return None
     phrases = mixed_phrases(edit.source, rng, count, colours, (first,))
-    objects = selected(pairs.instances[index], phrases)
+    instances = pairs.instances[index]
+    objects, named = meant(instances, phrases), mentions(instances, phrases)
     change, known = np.zeros_like(objects), np.zeros(count, dtype=bool)
     change[0], known[0] = pairs.change[index] > 0, True
-    instances = pairs.instances[index]
-    return Asked(pairs.images[index], phrases, objects, change, known, edit.source, instances)
+    picture = pairs.images[index]
+    return Asked(picture, phrases, objects, change, known, named, edit.source, instances)
 
 
 class ReferringSamples(Dataset[dict[str, Any]]):
@@ -124,9 +139,10 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     "image": float32 [3, S, S] in [-1, 1]. "phrases": P texts. "edit": bool [P], whether the text is
     an edit prompt. "present": bool [P], False where the text fits nothing: its masks are empty.
     "object": bool [P, S, S], the things meant. "change": bool [P, S, S], what an edit of them
-    changes, and "change_known": bool [P], False where "change" says nothing. "traits": uint8
-    [T, S, S] and "middle": float32 [2, S, S], see `lr_edit.tabletop.traits`; no colours where the
-    picture is gray.
+    changes, and "change_known": bool [P], False where "change" says nothing. "mentions": bool
+    [P, M, S, S], what the single words of a phrase fit, see MENTIONS. "traits": uint8 [T, S, S] and
+    "middle": float32 [2, S, S], see `lr_edit.tabletop.traits`; no colours where the picture is
+    gray.
 
     In a scene, `change` is what taking the things away would change: their silhouettes and the
     shadows they cast. For an edit prompt it is the silhouettes, since what is recoloured keeps its
@@ -174,6 +190,7 @@ class ReferringSamples(Dataset[dict[str, Any]]):
             "object": torch.from_numpy(asked.objects),
             "change": torch.from_numpy(asked.change),
             "change_known": torch.from_numpy(asked.known),
+            "mentions": torch.from_numpy(asked.mentions),
             "traits": torch.from_numpy(trait_maps(asked.scene, asked.instances, not gray)),
             "middle": torch.from_numpy(middle_maps(asked.instances)),
         }

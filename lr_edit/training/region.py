@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.folders import hub_name, local_folder
 from lr_edit.data.module import PhraseData
 from lr_edit.errors import UserError
@@ -74,8 +73,7 @@ class RegionRecipe(Recipe):
             print(cache.estimate(count), file=sys.stderr)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        with plain_attention(self.device):
-            terms = self.objective.terms(self.learner, batch, self.generator())
+        terms = self.objective.terms(self.learner, batch, self.generator())
         for name, value in terms.items():
             self.log(f"loss_{name}", value.detach())
         return self.log_loss(torch.stack(list(terms.values())).sum())

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lr_edit.backbones.base import Diffusion
+from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_loss
@@ -85,12 +86,13 @@ class EditObjective(Objective):
         """The three losses [P] of edited pictures [P, 3, S, S], weighted."""
         clip, weights = self.clip, self.weights
         source, prompt, caption, tokens = references
-        embedded = clip.encoder.encode_image(edited)
+        with plain_attention(edited.device):
+            embedded = clip.encoder.encode_image(edited)
+            shown = clip.patch_features(edited)[-1]
         return {
             "text": weights.text * text_loss(embedded, prompt),
             "direction": weights.direction * direction_loss(embedded, source, prompt, caption),
-            "structure": weights.structure
-            * structure_loss(clip.patch_features(edited)[-1], tokens),
+            "structure": weights.structure * structure_loss(shown, tokens),
         }
 
 

@@ -1,4 +1,4 @@
-"""Learning with masks and with what every thing is: its cells are to tell before any word is read.
+"""Learning what every thing is: its cells are to tell before any word is read.
 
 A phrase says little about most things of a picture; where their noun, colour, material and size are
 known anyway, as on the tabletop, all of them teach what the words are about at once.
@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from lr_edit.regions.network import Seen
 from lr_edit.tabletop.traits import TRAITS
-from lr_edit.training.objectives.base import Batch, Learner, Objective, quarter
+from lr_edit.training.objectives.base import Batch, Learner, Objective
 from lr_edit.training.objectives.mask_terms import mean_where
-from lr_edit.training.objectives.masks import MaskObjective
 
 MIDDLE = 2  # coordinates
 
@@ -50,13 +49,13 @@ class TraitsAlone(Objective):
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        return self.shown(learner, learner.seen(batch), batch)
-
-    def shown(self, learner: Learner, seen: Seen, batch: Batch) -> dict[str, Tensor]:
-        """The two terms of what the cells show, each taken at its own middle."""
         assert learner.head is not None
-        *shown, way = learner.head(seen.cells)
-        stride = batch["image"].shape[-1] // learner.network.grid
+        return self.shown(learner.head, learner.seen(batch), batch)
+
+    def shown(self, head: nn.Module, seen: Seen, batch: Batch) -> dict[str, Tensor]:
+        """The two terms of what the cells show by a TraitHead, each taken at its own middle."""
+        *shown, way = head(seen.cells)
+        stride = batch["image"].shape[-1] // round(seen.cells.shape[1] ** 0.5)
         cells = slice(stride // 2, None, stride)
         traits, middle = (batch[k][..., cells, cells].flatten(2) for k in ("traits", "middle"))
         error = (way.transpose(1, 2) - middle.float()).abs().sum(1)
@@ -64,27 +63,6 @@ class TraitsAlone(Objective):
             "traits": self.traits * trait_error(shown, traits.long()),
             "middle": self.middle * mean_where(error, traits[:, 0] > 0),
         }
-
-
-class TraitObjective(MaskObjective):
-    """MaskObjective together with TraitsAlone, of one look at the pictures.
-
-    traits, middle: weights as of TraitsAlone. others: arguments of MaskObjective.
-    """
-
-    def __init__(self, traits: float = 0.5, middle: float = 2.0, **others: float) -> None:
-        super().__init__(**others)
-        self.cells = TraitsAlone(traits, middle)
-
-    def head(self, width: int) -> nn.Module:
-        return self.cells.head(width)
-
-    def terms(
-        self, learner: Learner, batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        lattice, seen = quarter(generator), learner.seen(batch)
-        found = learner.read(seen, batch, lattice)
-        return {**self.errors(found, batch, lattice), **self.cells.shown(learner, seen, batch)}
 
 
 def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:

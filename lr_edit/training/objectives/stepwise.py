@@ -1,0 +1,66 @@
+"""Learning with masks and with every step on the way to them: what cells show, what words fit.
+
+A mask alone tells little of why it is right. On the tabletop it is known which things the single
+words of a phrase fit before all of it is read, and what every thing is before any word is: both are
+taught as well, the words after half of the rounds of reading.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lr_edit.regions.network import Proposals
+from lr_edit.tabletop.predicates import MENTIONS
+from lr_edit.training.objectives.base import Batch, Learner, quarter
+from lr_edit.training.objectives.masks import MaskObjective
+from lr_edit.training.objectives.traits import TraitHead, TraitsAlone
+
+
+class StepHead(nn.Module):
+    """What learns beside the network: a TraitHead, and `mentions` of the cells [P, N, D] of a
+    phrase's picture after some reading: logits [P, N, M], what each of MENTIONS fits."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.traits = TraitHead(width)
+        self.mentions = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(MENTIONS)))
+
+
+class StepwiseObjective(MaskObjective):
+    """MaskObjective together with TraitsAlone and with what the single words fit.
+
+    A batch has "mentions" [B, P, M, S, S], as `lr_edit.tabletop.referring` has them. traits,
+    middle: weights as of TraitsAlone; mentions: as much times the weighed mask error of what the
+    words fit, on cells. others: arguments of MaskObjective.
+    """
+
+    def __init__(
+        self, traits: float = 2.0, middle: float = 4.0, mentions: float = 0.5, **others: float
+    ) -> None:
+        super().__init__(**others)
+        self.cells, self.mentions = TraitsAlone(traits, middle), mentions
+
+    def head(self, width: int) -> nn.Module:
+        return StepHead(width)
+
+    def terms(
+        self, learner: Learner, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        head = learner.head
+        assert isinstance(head, StepHead)
+        lattice, seen = quarter(generator), learner.seen(batch)
+        found = learner.read(seen, batch, lattice)
+        return {
+            **self.errors(found, batch, lattice),
+            **self.cells.shown(head.traits, seen, batch),
+            "mentions": self.mentions * self.unmentioned(head, found, batch),
+        }
+
+    def unmentioned(self, head: StepHead, found: Proposals, batch: Batch) -> Tensor:
+        """The weighed mask error of what the words fit, after half of the rounds."""
+        cells = found.cells[len(found.cells) // 2 - 1]
+        grid = found.coarse.shape[-1]
+        logits = head.mentions(cells).float().transpose(1, 2).flatten(0, 1)
+        truth = batch["mentions"].flatten(0, 2).float()
+        truth = F.adaptive_avg_pool2d(truth[:, None], (grid, grid))[:, 0]
+        return self.both(logits.unflatten(1, (1, grid, grid)), truth).mean()
