@@ -30,11 +30,14 @@ def nearly_true(image: Tensor, rng: random.Random) -> Tensor:
 
 
 def jittered(image: Tensor, rng: random.Random, most: float) -> Tensor:
-    """Brightness and contrast of [3, S, S] changed by up to `most` of themselves, hues kept."""
-    brightness, contrast = (1 + rng.uniform(-most, most) for _ in "ab")
+    """Brightness, contrast and saturation of [3, S, S] changed by up to `most` of themselves, hues
+    kept."""
+    brightness, contrast, saturation = (1 + rng.uniform(-most, most) for _ in "abc")
     bright = (image + 1) * brightness - 1
     middle = bright.mean()
-    return ((bright - middle) * contrast + middle).clamp(-1, 1)
+    light = (bright - middle) * contrast + middle
+    gray = luma(light[None])[0]
+    return (gray + (light - gray) * saturation).clamp(-1, 1)
 
 
 def as_shown(image: Tensor, rng: random.Random, jitter: float, gray: bool) -> Tensor:

@@ -212,3 +212,8 @@ def test_jitter_keeps_the_order_of_the_channels_and_stays_small() -> None:
         out = jittered(image, random.Random(seed), 0.12)
         assert torch.equal(out.argsort(0), image.argsort(0))
         assert 0 < (out - image).abs().max() < 0.45
+    spreads = {
+        round(float((out.amax(0) - out.amin(0)).mean() / out.std()), 3)
+        for out in (jittered(image, random.Random(seed), 0.12) for seed in range(5))
+    }
+    assert len(spreads) == 5  # saturation is other than contrast alone

@@ -152,9 +152,9 @@ class ReferringSamples(Dataset[dict[str, Any]]):
 
     length: how many items. phrases: P. pairs, pair_share: how many pictures come from edit pairs,
     where there are any. gray_share: how many are gray; no colour is said there, and nothing asked
-    for by an edit prompt. jitter: the largest relative change of brightness and of contrast, with
-    which slight blur and noise come; 0 gives the pictures as they are. Nothing is flipped, since
-    phrases speak of left and right.
+    for by an edit prompt. jitter: the largest relative change of brightness, of contrast and of
+    saturation, with which slight blur and noise come; 0 gives the pictures as they are. Nothing is
+    flipped, since phrases speak of left and right.
     """
 
     def __init__(
