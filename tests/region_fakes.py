@@ -41,7 +41,7 @@ def features() -> FrozenFeatures:
 def network(seed: int = 0) -> RegionNetwork:
     """A tiny region network for `features`."""
     torch.manual_seed(seed)
-    return RegionNetwork([3], 6, ("colours",), width=16, heads=2, mixers=1, side=SIDE)
+    return RegionNetwork([3], 6, ("colours",), width=16, heads=2, mixers=1, side=SIDE, fine=1)
 
 
 def batch(pictures: int = 2, phrases: int = 3, seed: int = 0) -> dict[str, object]:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lr_edit.regions.detail import depthwise
+
 
 class Attention(nn.Module):
     """Multi-head attention of queries [B, N, D] over keys [B, M, D] (Vaswani et al., 2017)."""
@@ -74,9 +76,7 @@ class Round(nn.Module):
         cells = cells + self.tell(tell(cells), tokens, known)
         grid = round(cells.shape[1] ** 0.5)
         spread = mix(cells).transpose(1, 2).unflatten(2, (grid, grid))
-        # On a CPU a depthwise convolution in bfloat16 takes twice the time backwards.
-        with torch.autocast(cells.device.type, enabled=False):
-            spread = F.gelu(self.neighbours(spread.to(self.neighbours.weight.dtype)))
+        spread = F.gelu(depthwise(self.neighbours, spread))
         return tokens, cells + self.combine(spread.flatten(2).transpose(1, 2))
 
 

@@ -59,7 +59,8 @@ class RegionNetwork(nn.Module, HubNetwork):
     The idea of Learnable Regions (Lin et al., 2024), with masks in place of boxes and the text read
     by the network itself. features: channels of the feature maps. words: channels of the phrase's
     token states. backbones: identities of the networks that these come from; they are kept with the
-    weights, which are of no use on others. side: of the pictures it sees, a multiple of 8.
+    weights, which are of no use on others. side: of the pictures it sees, a multiple of 8. fine:
+    blocks of the stem, see there.
     """
 
     def __init__(
@@ -73,12 +74,13 @@ class RegionNetwork(nn.Module, HubNetwork):
         rounds: int = 4,
         proposals: int = 3,
         side: int = 128,
+        fine: int = 0,
     ) -> None:
         super().__init__()
         self.side, self.grid, self.proposals = side, side // Stem.STRIDE, proposals
         self.width = width
         self.features, self.backbones = tuple(features), tuple(backbones)
-        self.stem = Stem(width)
+        self.stem = Stem(width, fine)
         self.project = nn.ModuleList(nn.Conv2d(c, width, 1) for c in features)
         self.norms = nn.ModuleList(nn.GroupNorm(1, c) for c in features)
         self.mixers = nn.Sequential(*(Block(width, heads) for _ in range(mixers)))

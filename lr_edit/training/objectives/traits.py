@@ -67,9 +67,10 @@ class TraitsAlone(Objective):
 
 def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
     """The mean over traits of their cross-entropies; shown: logits [B, N, V] of each; traits: long
-    [B, T, N]. Of nouns "none" is a value like the others; of the rest, cells of value 0 are left
-    out."""
-    noun = F.cross_entropy(shown[0].transpose(1, 2), traits[:, 0])
+    [B, T, N]. Cells of value 0 are left out, but of nouns, where "none" is a value like the others:
+    theirs is the mean over such cells and the mean over all others, since things fill few cells."""
+    noun = F.cross_entropy(shown[0].transpose(1, 2), traits[:, 0], reduction="none")
+    thing = traits[:, 0] > 0
     rest = [
         mean_where(
             F.cross_entropy(logits.transpose(1, 2), (value - 1).clamp_min(0), reduction="none"),
@@ -77,4 +78,4 @@ def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
         )
         for logits, value in zip(shown[1:], traits[:, 1:].unbind(1), strict=True)
     ]
-    return torch.stack((noun, *rest)).mean()
+    return torch.stack((mean_where(noun, thing) + mean_where(noun, ~thing), *rest)).mean()
