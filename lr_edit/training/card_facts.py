@@ -21,7 +21,7 @@ SIZES = {
     "layers_per_block": "{} blocks", "width": "width {}", "hidden_size": "width {}",
     "widths": "widths {}", "hidden_sizes": "widths {}", "block_out_channels": "widths {}",
     "heads": "{} heads", "num_attention_heads": "{} heads", "patch_size": "patches of {}",
-    "image_size": "{} pixels", "size": "{} pixels", "side": "{} pixels",
+    "fine": "{} fine blocks", "image_size": "{} pixels", "size": "{} pixels", "side": "{} pixels",
     "unshuffle": "unshuffled by {}", "backbones": "reads {}",
 }  # fmt: skip
 # What recipes train whose folders name no class.
