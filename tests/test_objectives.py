@@ -19,7 +19,7 @@ from lr_edit.tabletop.traits import TRAITS
 from lr_edit.training.objectives.base import Batch, Learner, Objective
 from lr_edit.training.objectives.captions import CaptionObjective
 from lr_edit.training.objectives.masks import MaskObjective, fitness, mask_errors
-from lr_edit.training.objectives.stepwise import StepHead, StepwiseObjective
+from lr_edit.training.objectives.stepwise import StepwiseObjective
 from lr_edit.training.objectives.through_edit import (
     DifferentiableEdit,
     ScoreFunctionEdit,
@@ -165,8 +165,6 @@ def test_traits_alone_teach_all_that_comes_before_words_and_nothing_else() -> No
 def test_what_words_fit_costs_little_where_it_is_told_and_much_elsewhere() -> None:
     objective = StepwiseObjective()
     learner, given = learning(objective), example()
-    head = learner.head
-    assert isinstance(head, StepHead)
     found = learner.answers(given)
     truth = given["mentions"].flatten(0, 2).float()
     cells = F.adaptive_avg_pool2d(truth[:, None], found.coarse.shape[-1])
@@ -176,10 +174,9 @@ def test_what_words_fit_costs_little_where_it_is_told_and_much_elsewhere() -> No
         def forward(self, cells: Tensor) -> Tensor:
             return told
 
-    head.mentions = cast(Any, Telling())
-    right = objective.unmentioned(head, found, given)
+    right = objective.unmentioned(Telling(), found, given)
     told = -told
-    assert objective.unmentioned(head, found, given) > 5 * right
+    assert objective.unmentioned(Telling(), found, given) > 5 * right
 
 
 def test_traits_are_asked_where_things_are_and_of_nouns_everywhere() -> None:

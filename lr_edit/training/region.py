@@ -16,6 +16,7 @@ from lr_edit.regions.learned import LearnedProposer, check_backbones, load_regio
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
+from lr_edit.training.heads import save_head, take_head
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule
 
@@ -23,11 +24,11 @@ from lr_edit.training.recipe import Recipe, Schedule
 class RegionRecipe(Recipe):
     """A RegionNetwork on frozen features, taught by an objective.
 
-    network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from.
-    shipped: what `test` and `predict` ask when no --ckpt_path is given. comparison: what `test`
-    measures. target: the share of validation phrases that fit something which the network exported
-    at the end finds to fit; 0 leaves its presence as it was learned. The frozen networks are no
-    part of checkpoints.
+    network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from,
+    with the objective's head where it keeps one. shipped: what `test` and `predict` ask when no
+    --ckpt_path is given. comparison: what `test` measures. target: the share of validation phrases
+    that fit something which the network exported at the end finds to fit; 0 leaves its presence as
+    it was learned. The frozen networks are no part of checkpoints.
     """
 
     def __init__(
@@ -56,6 +57,9 @@ class RegionRecipe(Recipe):
                 **(network or {}),
             )  # fmt: skip
         self.head = objective.head(self.network.width)
+        folder = local_folder(start)
+        if self.head is not None and folder is not None:
+            take_head(self.head, folder)
 
     @property
     def learner(self) -> Learner:
@@ -142,7 +146,8 @@ class RegionRecipe(Recipe):
         compare(self.comparison, proposer, str(self.device))
 
     def export(self, folder: Path) -> None:
-        """What RegionNetwork.from_pretrained loads, float16, its presence calibrated."""
+        """What RegionNetwork.from_pretrained loads, float16, its presence calibrated; beside it the
+        objective's head."""
         from copy import deepcopy
 
         network = deepcopy(self.network).eval()
@@ -151,6 +156,8 @@ class RegionRecipe(Recipe):
             logits = presences(Learner(network, self.frozen[0]), loader, self.device)
             shift_presence(network, logits, self.target)
         network.half().save_pretrained(folder)
+        if self.head is not None:
+            save_head(self.head, folder)
 
 
 def pictures_shown(data: Any) -> int:

@@ -16,16 +16,6 @@ from lr_edit.training.objectives.masks import MaskObjective
 from lr_edit.training.objectives.traits import TraitHead, TraitsAlone
 
 
-class StepHead(nn.Module):
-    """What learns beside the network: a TraitHead, and `mentions` of the cells [P, N, D] of a
-    phrase's picture after some reading: logits [P, N, M], what each of MENTIONS fits."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.traits = TraitHead(width)
-        self.mentions = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(MENTIONS)))
-
-
 class StepwiseObjective(MaskObjective):
     """MaskObjective together with TraitsAlone and with what the single words fit.
 
@@ -41,26 +31,29 @@ class StepwiseObjective(MaskObjective):
         self.cells, self.mentions = TraitsAlone(traits, middle), mentions
 
     def head(self, width: int) -> nn.Module:
-        return StepHead(width)
+        """A TraitHead, and `mentions` of the cells [P, N, D] of a phrase's picture after some
+        reading: logits [P, N, M], what each of MENTIONS fits."""
+        mentions = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(MENTIONS)))
+        return nn.ModuleDict({"traits": TraitHead(width), "mentions": mentions})
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
         head = learner.head
-        assert isinstance(head, StepHead)
+        assert isinstance(head, nn.ModuleDict)
         lattice, seen = quarter(generator), learner.seen(batch)
         found = learner.read(seen, batch, lattice)
         return {
             **self.errors(found, batch, lattice),
-            **self.cells.shown(head.traits, seen, batch),
-            "mentions": self.mentions * self.unmentioned(head, found, batch),
+            **self.cells.shown(head["traits"], seen, batch),
+            "mentions": self.mentions * self.unmentioned(head["mentions"], found, batch),
         }
 
-    def unmentioned(self, head: StepHead, found: Proposals, batch: Batch) -> Tensor:
+    def unmentioned(self, head: nn.Module, found: Proposals, batch: Batch) -> Tensor:
         """The weighed mask error of what the words fit, after half of the rounds."""
         cells = found.cells[len(found.cells) // 2 - 1]
         grid = found.coarse.shape[-1]
-        logits = head.mentions(cells).float().transpose(1, 2).flatten(0, 1)
+        logits = head(cells).float().transpose(1, 2).flatten(0, 1)
         truth = batch["mentions"].flatten(0, 2).float()
         truth = F.adaptive_avg_pool2d(truth[:, None], (grid, grid))[:, 0]
         return self.both(logits.unflatten(1, (1, grid, grid)), truth).mean()

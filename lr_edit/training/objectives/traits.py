@@ -44,13 +44,13 @@ class TraitsAlone(Objective):
         self.traits, self.middle = traits, middle
 
     def head(self, width: int) -> nn.Module:
-        return TraitHead(width)
+        return nn.ModuleDict({"traits": TraitHead(width)})
 
     def terms(
         self, learner: Learner, batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        assert learner.head is not None
-        return self.shown(learner.head, learner.seen(batch), batch)
+        assert isinstance(learner.head, nn.ModuleDict)
+        return self.shown(learner.head["traits"], learner.seen(batch), batch)
 
     def shown(self, head: nn.Module, seen: Seen, batch: Batch) -> dict[str, Tensor]:
         """The two terms of what the cells show by a TraitHead, each taken at its own middle."""
