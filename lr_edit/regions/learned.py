@@ -63,19 +63,16 @@ class LearnedProposer(RegionProposer):
         square, seen = self.seen(image)
         found = self.network.read(seen, words, known, edit)
         best = int(found.score[0].argmax())
-        thing, change = found.thing[0, best], found.change[0, best]
-        kept = without_strays(thing)
+        things, change = found.thing[0].float(), found.change[0, best].float()
+        kept = without_strays(things[best])
         # What changes along with a stray goes with it.
-        found.change[0, best] = without_strays(change.masked_fill(kept != thing, GONE))
-        found.thing[0, best] = kept
-        shape = (image.shape[-2], image.shape[-1])
-        thing, change = (
-            unpadded(sharpen(part.float(), square)[0], shape)
-            for part in (found.thing, found.change)
-        )
-        change[best] = without_specks(torch.maximum(thing[best], change[best]))
-        thing[best] = without_specks(thing[best])
-        return self.region(found, thing, change)
+        change = without_strays(change.masked_fill(kept != things[best], GONE))
+        things[best] = kept
+        drawn = sharpen(torch.cat((things, change[None]))[None], square)[0]
+        masks = unpadded(drawn, (image.shape[-2], image.shape[-1]))
+        things, change = masks[:-1], torch.maximum(masks[best], masks[-1])
+        things[best] = without_specks(things[best])
+        return self.region(found, things, without_specks(change))
 
     def seen(self, image: Tensor) -> tuple[Tensor, Seen]:
         """Image [1, 3, H, W] as a square, and what the network keeps of it; at once if it was the
@@ -94,9 +91,9 @@ class LearnedProposer(RegionProposer):
         wanted = fast_bfloat16(device) if self.bf16 is None else self.bf16
         return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
-    def region(self, found: Proposals, masks: Tensor, changes: Tensor) -> Region:
-        """The region that the proposals of one phrase mean, as masks [K, H, W] of thing and
-        change."""
+    def region(self, found: Proposals, masks: Tensor, change: Tensor) -> Region:
+        """The region that the proposals of one phrase mean, as masks [K, H, W]; change [H, W]:
+        all that the best one's edit changes."""
         presence = float(found.presence.float().sigmoid())
         scores = found.score[0].float().sigmoid()
         scores = presence * scores
@@ -111,7 +108,7 @@ class LearnedProposer(RegionProposer):
             alternatives=tuple(sorted(ranked, key=lambda one: -one.score)),
             confidence=float(scores[best]) if present else presence,
             present=present,
-            change=torch.maximum(masks[best], changes[best])[None, None],
+            change=torch.maximum(masks[best], change)[None, None],
         )
 
 
