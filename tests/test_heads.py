@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from region_fakes import features, network
+from torch.nn import ModuleDict
 
 from lr_edit.errors import UserError
 from lr_edit.training.heads import FILE, save_head, take_head
 from lr_edit.training.objectives.masks import MaskObjective
 from lr_edit.training.objectives.stepwise import StepwiseObjective
-from lr_edit.training.objectives.traits import TraitsAlone
+from lr_edit.training.objectives.traits import TraitHead
 from lr_edit.training.region import RegionRecipe
 
 WIDTH = 16
@@ -26,10 +27,11 @@ def test_a_training_begins_with_the_head_of_the_one_before(tmp_path: Path) -> No
     expected = before.head.state_dict()
     for name, value in recipe.head.state_dict().items():
         assert torch.equal(value, expected[name]), name
+    assert recipe.learner.share == 1  # it need not begin with what cells show
 
 
 def test_another_objective_takes_what_it_has_too(tmp_path: Path) -> None:
-    alone, stepwise = TraitsAlone().head(WIDTH), StepwiseObjective().head(WIDTH)
+    alone, stepwise = ModuleDict({"traits": TraitHead(WIDTH)}), StepwiseObjective().head(WIDTH)
     save_head(alone, tmp_path)
     untouched = {k: v.clone() for k, v in stepwise.state_dict().items()}
     taken = take_head(stepwise, tmp_path)
@@ -41,10 +43,10 @@ def test_another_objective_takes_what_it_has_too(tmp_path: Path) -> None:
 def test_weights_without_a_head_and_a_head_of_another_size_leave_it_as_it_was(
     tmp_path: Path,
 ) -> None:
-    head = TraitsAlone().head(WIDTH)
+    head = TraitHead(WIDTH)
     before = {k: v.clone() for k, v in head.state_dict().items()}
     assert take_head(head, tmp_path) == []
-    save_head(TraitsAlone().head(2 * WIDTH), tmp_path)
+    save_head(TraitHead(2 * WIDTH), tmp_path)
     assert take_head(head, tmp_path) == []
     assert all(torch.equal(v, before[k]) for k, v in head.state_dict().items())
 
@@ -59,4 +61,4 @@ def test_an_objective_without_a_head_writes_none(tmp_path: Path) -> None:
 def test_a_damaged_head_is_one_line(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"nothing of the kind")
     with pytest.raises(UserError, match=r"damaged weights: .* cannot be loaded"):
-        take_head(TraitsAlone().head(WIDTH), tmp_path)
+        take_head(TraitHead(WIDTH), tmp_path)

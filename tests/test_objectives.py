@@ -1,5 +1,6 @@
 """Every way to teach the region network: what each of its terms reaches, and that it learns."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ from lr_edit.training.objectives.through_edit import (
     ScoreFunctionEdit,
     reinforced,
 )
-from lr_edit.training.objectives.traits import TraitsAlone, trait_error
+from lr_edit.training.objectives.traits import trait_error
 
 # What a term cannot reach, by how the parameters' names begin.
 PRESENCE = ("presence.", "evidence")
@@ -145,9 +146,9 @@ def test_mask_errors_are_least_for_the_truth() -> None:
     assert bce[0, 0] < bce[0, 1] < bce[0, 2] and dice[0, 0] < dice[0, 1] < dice[0, 2]
 
 
-def test_traits_alone_teach_all_that_comes_before_words_and_nothing_else() -> None:
-    objective = TraitsAlone()
-    learner, given = learning(objective), example()
+def test_what_cells_show_alone_teaches_all_that_comes_before_words_and_nothing_else() -> None:
+    objective, given = StepwiseObjective(alone=0.3), example()
+    learner = replace(learning(objective), share=0.2)
     parts = nn.ModuleList(filter(None, (learner.network, learner.head)))
     optimiser, losses = torch.optim.Adam(parts.parameters(), lr=5e-3), []
     for _ in range(10):

@@ -160,10 +160,10 @@ def test_two_processes_learn_what_one_learns_from_twice_the_batch(
 ) -> None:
     # Presence alone: the other terms are means over the phrases that are present, of which one
     # process may have more, and over pixels that each process chooses for itself.
-    zero = ("mask", "dice", "pick", "hint", "score", "empty", "traits", "middle", "mentions")
+    terms = ("mask", "dice", "pick", "hint", "score", "empty", "traits", "middle", "mentions")
     alike = (
         "--trainer.max_steps=2", "--trainer.gradient_clip_val=null",
-        *(f"--model.init_args.objective.init_args.{name}=0" for name in zero),
+        *(f"--model.init_args.objective.init_args.{name}=0" for name in (*terms, "alone")),
     )  # fmt: skip
     one, two = tiny(tmp_path / "one", clip), tiny(tmp_path / "two", clip)
     assert trained(one, *alike, "--data.init_args.batch_size=4") == 0

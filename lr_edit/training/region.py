@@ -18,7 +18,7 @@ from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.heads import save_head, take_head
 from lr_edit.training.objectives.base import Learner, Objective
-from lr_edit.training.recipe import Recipe, Schedule
+from lr_edit.training.recipe import Recipe, Schedule, training_share
 
 
 class RegionRecipe(Recipe):
@@ -64,7 +64,9 @@ class RegionRecipe(Recipe):
     @property
     def learner(self) -> Learner:
         """The network with what it reads, and the objective's head."""
-        return Learner(self.network, self.frozen[0], self.head)
+        anew = self._trainer is not None and not self.hparams["start"]
+        share = training_share(self.trainer) if anew else 1.0
+        return Learner(self.network, self.frozen[0], self.head, share)
 
     def on_fit_start(self) -> None:
         cache = self.frozen[0].cache
@@ -80,7 +82,10 @@ class RegionRecipe(Recipe):
         terms = self.objective.terms(self.learner, batch, self.generator())
         for name, value in terms.items():
             self.log(f"loss_{name}", value.detach())
-        return self.log_loss(torch.stack(list(terms.values())).sum())
+        loss = torch.stack(list(terms.values())).sum()
+        if self.trainer.world_size > 1:  # a process waits for the others' gradients of everything
+            loss = loss + 0 * torch.stack([p.sum() for p in self.parameters()]).sum()
+        return self.log_loss(loss)
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         found = self.learner.answers(batch)

@@ -18,11 +18,16 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learner:
-    """The network that learns, the frozen features that it reads, and the objective's head."""
+    """The network that learns, the frozen features that it reads, and the objective's head.
+
+    share: how much of a training from nothing is over, in [0, 1]; 1 where it goes on from trained
+    weights.
+    """
 
     network: RegionNetwork
     features: FrozenFeatures
     head: nn.Module | None = None
+    share: float = 1.0
 
     def answers(
         self, batch: Batch, maps: Sequence[Tensor] | None = None, lattice: Lattice = EVERY

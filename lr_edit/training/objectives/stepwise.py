@@ -2,8 +2,11 @@
 
 A mask alone tells little of why it is right. On the tabletop it is known which things the single
 words of a phrase fit before all of it is read, and what every thing is before any word is: both are
-taught as well, the words after half of the rounds of reading.
+taught as well, the words after half of the rounds of reading. Who cannot see yet learns little from
+phrases, so that a training may begin with the cells alone.
 """
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -13,22 +16,30 @@ from lr_edit.regions.network import Proposals
 from lr_edit.tabletop.predicates import MENTIONS
 from lr_edit.training.objectives.base import Batch, Learner, quarter
 from lr_edit.training.objectives.masks import MaskObjective
-from lr_edit.training.objectives.traits import TraitHead, TraitsAlone
+from lr_edit.training.objectives.traits import TraitHead, shown_errors
 
 
 class StepwiseObjective(MaskObjective):
-    """MaskObjective together with TraitsAlone and with what the single words fit.
+    """MaskObjective together with what every cell shows and with what the single words fit.
 
-    A batch has "mentions" [B, P, M, S, S], as `lr_edit.tabletop.referring` has them. traits,
-    middle: weights as of TraitsAlone; mentions: as much times the weighed mask error of what the
-    words fit, on cells. others: arguments of MaskObjective.
+    A batch has "traits" and "middle" too, see `shown_errors`, and "mentions" [B, P, M, S, S], as
+    `lr_edit.tabletop.referring` has them. traits, middle: weights of the two errors of what cells
+    show; mentions: as much times the weighed mask error of what the words fit, on cells. alone: the
+    share of a training from nothing, at its beginning, in which no phrase is read: only what cells
+    show is asked, at a fraction of the cost. others: arguments of MaskObjective.
     """
 
     def __init__(
-        self, traits: float = 2.0, middle: float = 4.0, mentions: float = 0.5, **others: float
+        self,
+        traits: float = 2.0,
+        middle: float = 4.0,
+        mentions: float = 0.5,
+        alone: float = 0.0,
+        **others: float,
     ) -> None:
         super().__init__(**others)
-        self.cells, self.mentions = TraitsAlone(traits, middle), mentions
+        self.traits, self.middle, self.mentions = traits, middle, mentions
+        self.alone = alone
 
     def head(self, width: int) -> nn.Module:
         """A TraitHead, and `mentions` of the cells [P, N, D] of a phrase's picture after some
@@ -42,10 +53,14 @@ class StepwiseObjective(MaskObjective):
         head = learner.head
         assert isinstance(head, nn.ModuleDict)
         lattice, seen = quarter(generator), learner.seen(batch)
+        traits, middle = shown_errors(cast(TraitHead, head["traits"]), seen, batch)
+        shown = {"traits": self.traits * traits, "middle": self.middle * middle}
+        if learner.share < self.alone:
+            return shown
         found = learner.read(seen, batch, lattice)
         return {
             **self.errors(found, batch, lattice),
-            **self.cells.shown(head["traits"], seen, batch),
+            **shown,
             "mentions": self.mentions * self.unmentioned(head["mentions"], found, batch),
         }
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lr_edit.regions.network import Seen
 from lr_edit.tabletop.traits import TRAITS
-from lr_edit.training.objectives.base import Batch, Learner, Objective
+from lr_edit.training.objectives.base import Batch
 from lr_edit.training.objectives.mask_terms import mean_where
 
 MIDDLE = 2  # coordinates
@@ -31,38 +31,19 @@ class TraitHead(nn.Module):
         return self.read(cells).float().split(self.parts, -1)
 
 
-class TraitsAlone(Objective):
-    """Cross-entropies of the traits that cells show, and the error of the way to the middle.
+def shown_errors(head: TraitHead, seen: Seen, batch: Batch) -> tuple[Tensor, Tensor]:
+    """What the cells of a picture get wrong of the things that they show, each taken at its own
+    middle: the `trait_error`, and the mean error of the way to the thing's middle, in sides.
 
-    To begin with: no phrase is read, so that a step costs a fraction, and a picture says far more
-    of its cells than phrases do. A batch has "traits" [B, T, S, S] and "middle" [B, 2, S, S], as
-    `lr_edit.tabletop.traits` has them. traits: weight of the mean cross-entropy of all traits;
-    middle: of the error of the middle, in sides of the picture.
+    A batch has "traits" [B, T, S, S] and "middle" [B, 2, S, S], as `lr_edit.tabletop.traits` has
+    them.
     """
-
-    def __init__(self, traits: float = 0.5, middle: float = 2.0) -> None:
-        self.traits, self.middle = traits, middle
-
-    def head(self, width: int) -> nn.Module:
-        return nn.ModuleDict({"traits": TraitHead(width)})
-
-    def terms(
-        self, learner: Learner, batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        assert isinstance(learner.head, nn.ModuleDict)
-        return self.shown(learner.head["traits"], learner.seen(batch), batch)
-
-    def shown(self, head: nn.Module, seen: Seen, batch: Batch) -> dict[str, Tensor]:
-        """The two terms of what the cells show by a TraitHead, each taken at its own middle."""
-        *shown, way = head(seen.cells)
-        stride = batch["image"].shape[-1] // round(seen.cells.shape[1] ** 0.5)
-        cells = slice(stride // 2, None, stride)
-        traits, middle = (batch[k][..., cells, cells].flatten(2) for k in ("traits", "middle"))
-        error = (way.transpose(1, 2) - middle.float()).abs().sum(1)
-        return {
-            "traits": self.traits * trait_error(shown, traits.long()),
-            "middle": self.middle * mean_where(error, traits[:, 0] > 0),
-        }
+    *shown, way = head(seen.cells)
+    stride = batch["image"].shape[-1] // round(seen.cells.shape[1] ** 0.5)
+    cells = slice(stride // 2, None, stride)
+    traits, middle = (batch[k][..., cells, cells].flatten(2) for k in ("traits", "middle"))
+    error = (way.transpose(1, 2) - middle.float()).abs().sum(1)
+    return trait_error(shown, traits.long()), mean_where(error, traits[:, 0] > 0)
 
 
 def trait_error(shown: list[Tensor], traits: Tensor) -> Tensor:
