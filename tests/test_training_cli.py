@@ -30,8 +30,8 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
     [
         ("gradient_clip_val:", "gradient_clip_vall:", "gradient_clip_vall", "gradient_clip_val"),
         (
-            ".StepwiseObjective}",
-            ".StepwiseObjectiv}",
+            ".StepwiseObjective\n",
+            ".StepwiseObjectiv\n",
             "se.StepwiseObjectiv'",
             "wise.StepwiseObjective'",
         ),
@@ -55,6 +55,7 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
         (TARGET, "    network: {zzz: 3}", "network takes no 'zzz'", "see --help"),
         (TARGET, "    schedule: {warmupp: 3}", "takes no 'schedule.warmupp'", "'schedule.warmup'"),
         (TARGET, "    comparison: {edit: 3}", "takes no 'comparison.edit'", "'comparison.edits'"),
+        ("{alone: 0.3}", "{alon: 0.3}", "'alon'", "'alone'"),
         ("batch_size: 8", "batchsize: 8", "batchsize", "'batch_size'"),
         ("layers: [2, 4, 6]", "layer: [2, 4, 6]", "'layer'", "'layers'"),
         ("pairs: 4000", "pairs: many", "pairs", "many"),

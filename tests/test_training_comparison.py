@@ -30,7 +30,7 @@ def test_test_compares_the_shipped_network_with_its_rivals(
     monkeypatch.chdir(tmp_path)
     shape: dict[str, Any] = {"width": 16, "heads": 2, "mixers": 1, "side": 64}
     encoder = OpenClipEncoder("local-dir:lr_edit/tabletop/weights/clip")
-    dense = OpenClipDense(encoder, (2, 4, 6), 128, 32)
+    dense = OpenClipDense(encoder, (2, 4, 6), 128, 64)
     RegionNetwork(dense.channels, dense.token_channels, (dense.identity,), **shape).save_pretrained(
         tmp_path / "shipped"
     )
