@@ -36,7 +36,7 @@ CAPTION = "a picture"
 
 @dataclass(frozen=True)
 class PerImageOptions:
-    """The published recipe, but for `views`, of which it has 16 at 16 times the cost.
+    """The published recipe, but for `views`, of which it has 16.
 
     Attributes:
         shape: "boxes" as published, "masks" with a mask head instead, "random": sizes as the
