@@ -13,9 +13,10 @@ from lr_edit.backbones.checks import file_hashes, read_card, verify, write_card
 from lr_edit.errors import UserError
 from lr_edit.training import install as module
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
-from lr_edit.training.install import install, main, recipe_of, run_facts
+from lr_edit.training.install import install, main, recipe_of
 from lr_edit.training.measures import DECISIVE, MEASURES
-from lr_edit.training.soup import averaged_folders, facts_together
+from lr_edit.training.run_facts import facts_together, run_facts
+from lr_edit.training.soup import averaged_folders
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "configs/tabletop/judge.yaml"
@@ -226,6 +227,34 @@ def test_the_mean_of_several_runs(tmp_path: Path) -> None:
     assert (tmp_path / "mean" / "config.json").is_file()
     facts = facts_together([run_facts(run) for run in runs])
     assert (facts["steps"], facts["seconds"], facts["runs_averaged"]) == (27, 6.0, 3)
+
+
+def test_a_share_of_the_weights_before_can_be_kept(place: Path, measured: Measured) -> None:
+    before = place / "shipped" / "judge"
+    measured(0.5)
+    install("judge", [run_with(place / "first", torch.tensor([8.0, 2.0]))])
+    measured(0.6)
+    new = run_with(place / "second", torch.tensor([0.0, 2.0]), start=str(before))
+    assert install("judge", [new], kept=0.25)
+    mean, card = load_file(before / "model.safetensors")["layer.weight"], read_card(before)
+    assert mean.tolist() == [2.0, 2.0]
+    assert card is not None and card["share_of_the_weights_before"] == 0.25
+    assert card["steps"] == 20
+
+
+def test_nothing_can_be_kept_of_random_weights(
+    place: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    measured(0.5)
+    run = run_with(place / "run", torch.zeros(2))
+    monkeypatch.setattr("sys.argv", ["install", "judge", "--run", str(run), "--keep", "0.25"])
+    assert main() == 2
+    assert "began with 'random ones': leave --keep out" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["install", "judge", "--run", str(run), "--keep", "1.5"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and "--keep: invalid share value: '1.5'" in capsys.readouterr().err
 
 
 def test_runs_that_have_no_mean_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import argparse
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +21,8 @@ from lr_edit.errors import UserError
 from lr_edit.evaluation.machine import commit
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
-from lr_edit.training.soup import averaged_folders, facts_together
+from lr_edit.training.run_facts import facts_together, run_facts
+from lr_edit.training.soup import averaged_folders
 
 WEIGHTS = ROOT / "lr_edit/tabletop/weights"
 
@@ -36,38 +37,6 @@ def run_of(name: str) -> Path:
     """The folder where that configuration leaves its run."""
     recipe = recipe_of(name)
     return ROOT / "runs" / recipe.relative_to(ROOT / "configs").with_suffix("")
-
-
-def run_facts(run: Path) -> dict[str, Any]:
-    """Steps, seconds and loss curve that the newest checkpoint of a run tells.
-
-    steps, seconds: of all legs. steps_before_this_curve, seconds_before: of the weights that this
-    run began with. start: where these lay, "" for random ones. Raises UserError where there is no
-    checkpoint.
-    """
-    path = run / "checkpoints/last.ckpt"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, expected the run's checkpoint; train it again")
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
-    start = checkpoint.get("hyper_parameters", {}).get("start", "")
-    earlier = steps_before(start)
-    return {
-        "parameters": parameters,
-        "steps": earlier["steps"] + checkpoint["global_step"],
-        "seconds": earlier["seconds"] + checkpoint.get("seconds", 0.0),
-        "steps_before_this_curve": earlier["steps"],
-        "seconds_before": earlier["seconds"],
-        "history": checkpoint["history"],
-        "start": start,
-    }
-
-
-def steps_before(start: str) -> dict[str, float]:
-    """Steps and seconds in the card of the weights that a run began with; none for "" (random)."""
-    folder = local_folder(start) if start else None
-    card = read_card(folder) if folder else None
-    return {name: (card or {}).get(name, 0) for name in ("steps", "seconds")}
 
 
 def draw_curve(history: list[tuple[int, float]], path: Path) -> None:
@@ -95,12 +64,20 @@ def command_of(recipe: Path, start: str) -> str:
     return f"{command} --model.init_args.start {start}" if start else command
 
 
-def install(name: str, runs: Sequence[Path], force: bool = False, machine_kind: str = "") -> bool:
+def install(
+    name: str,
+    runs: Sequence[Path],
+    force: bool = False,
+    machine_kind: str = "",
+    kept: float = 0.0,
+) -> bool:
     """Copy run/weights to the shipped weights with a card, if it measures better; say both.
 
-    Of several runs from the same weights, the mean is taken, see `lr_edit.training.soup`.
+    Of several runs from the same weights, the mean is taken, and these weights count in it for the
+    share `kept`, see `lr_edit.training.soup`.
 
-    Raises UserError when a run holds no weights or no checkpoint.
+    Raises UserError when a run holds no weights or no checkpoint, or the weights to keep a share of
+    are not there.
     """
     for run in runs:
         if not (run / "weights").is_dir():
@@ -109,9 +86,24 @@ def install(name: str, runs: Sequence[Path], force: bool = False, machine_kind: 
                 "first"
             )
     facts = facts_together([run_facts(run) for run in runs])
+    folders, shares = [run / "weights" for run in runs], [(1 - kept) / len(runs)] * len(runs)
+    if kept:
+        folders, shares = [*folders, start_of(facts)], [*shares, kept]
+        facts["share_of_the_weights_before"] = kept
     with TemporaryDirectory() as folder:
-        averaged_folders([run / "weights" for run in runs], Path(folder))
+        averaged_folders(folders, Path(folder), shares)
         return ship_if_better(name, Path(folder), facts, force, machine_kind)
+
+
+def start_of(facts: Mapping[str, Any]) -> Path:
+    """The folder of the weights that a run began with; UserError where there is none."""
+    folder = local_folder(facts["start"]) if facts["start"] else None
+    if folder is None:
+        raise UserError(
+            f"--keep needs the weights that the run began with, and it began with "
+            f"{facts['start'] or 'random ones'!r}: leave --keep out, or put them back"
+        )
+    return folder
 
 
 def ship_if_better(
@@ -167,6 +159,14 @@ def ship(name: str, new: Path, facts: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
+def share(text: str) -> float:
+    """A number from 0 up to but not 1; ValueError for others, which argparse tells of."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError(f"{value} is no share")
+    return value
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure trained weights and ship them if better.")
@@ -177,12 +177,18 @@ def main() -> int:
         nargs="+",
         help="default: where the recipe leaves it; of several, the mean",
     )
+    parser.add_argument(
+        "--keep",
+        type=share,
+        default=0.0,
+        help="share of the mean for the weights that the run began with, 0 to 1; default 0",
+    )
     parser.add_argument("--force", action="store_true", help="ship them even if no better")
     parser.add_argument("--machine", default="", help="where they were trained, for the card")
     values = parser.parse_args()
     runs = values.run or [run_of(values.name)]
     try:
-        install(values.name, runs, values.force, values.machine)
+        install(values.name, runs, values.force, values.machine, values.keep)
     except UserError as error:
         print(f"install: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,59 @@
+"""What a training run's checkpoint tells: steps, seconds, loss curve; it measures nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lr_edit.backbones.checks import read_card
+from lr_edit.backbones.folders import local_folder
+from lr_edit.errors import UserError
+
+
+def run_facts(run: Path) -> dict[str, Any]:
+    """Steps, seconds and loss curve that the newest checkpoint of a run tells.
+
+    steps, seconds: of all legs. steps_before_this_curve, seconds_before: of the weights that this
+    run began with. start: where these lay, "" for random ones. Raises UserError where there is no
+    checkpoint.
+    """
+    path = run / "checkpoints/last.ckpt"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, expected the run's checkpoint; train it again")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
+    start = checkpoint.get("hyper_parameters", {}).get("start", "")
+    earlier = steps_before(start)
+    return {
+        "parameters": parameters,
+        "steps": earlier["steps"] + checkpoint["global_step"],
+        "seconds": earlier["seconds"] + checkpoint.get("seconds", 0.0),
+        "steps_before_this_curve": earlier["steps"],
+        "seconds_before": earlier["seconds"],
+        "history": checkpoint["history"],
+        "start": start,
+    }
+
+
+def steps_before(start: str) -> dict[str, float]:
+    """Steps and seconds in the card of the weights that a run began with; none for "" (random)."""
+    folder = local_folder(start) if start else None
+    card = read_card(folder) if folder else None
+    return {name: (card or {}).get(name, 0) for name in ("steps", "seconds")}
+
+
+def facts_together(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`run_facts` of several runs as those of their mean: steps and seconds of all; the first's
+    curve. Raises UserError where they began from different weights."""
+    if len({one["start"] for one in facts}) != 1:
+        raise UserError("the runs began from different weights, so that no mean of them is one")
+    before = facts[0]["steps_before_this_curve"]
+    spent = facts[0]["seconds_before"]
+    if len(facts) == 1:
+        return facts[0]
+    return facts[0] | {
+        "steps": before + sum(one["steps"] - before for one in facts),
+        "seconds": spent + sum(one["seconds"] - spent for one in facts),
+        "runs_averaged": len(facts),
+    }
