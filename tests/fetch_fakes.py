@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CONTENT = bytes(range(256)) * 40
+PATTERNS = ("config.json", "*.safetensors")
 
 
 @dataclass
