@@ -34,6 +34,19 @@ def test_pairs_are_handed_over_where_they_are_wanted(folder: Path) -> None:
     assert data.train.pairs.edit(0) != data.validation.pairs.edit(0)
 
 
+def test_crowded_scenes_are_for_learning_alone(folder: Path) -> None:
+    data = ready(TabletopData(ReferringSamples, **SMALL, crowded=3, folder=str(folder)))
+    assert isinstance(data.train, ReferringSamples) and data.train.crowded is not None
+    assert isinstance(data.validation, ReferringSamples) and data.validation.crowded is None
+    crowded = data.train.crowded
+    for index, picture in enumerate(crowded.instances):
+        assert len(crowded.scene(index).things) >= 5
+        assert picture.max() <= len(crowded.scene(index).things)
+    data.train.crowded_share = 1.0
+    shown = {tuple(data.train[k]["traits"].flatten().tolist()) for k in range(12)}
+    assert len(shown) <= 2 * len(crowded)  # in colours, and gray
+
+
 def test_batches_are_made_by_the_data_set_where_it_can(folder: Path) -> None:
     data = ready(TabletopData(ReferringSamples, **SMALL, folder=str(folder)))
     assert isinstance(data.train, ReferringSamples) and data.train.pairs is None

@@ -14,6 +14,7 @@ from lr_edit.images import to_uint8
 from lr_edit.tabletop.arrays import Part, kept, workers
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene, sample_scene
+from lr_edit.tabletop.splits import scene_for
 
 # Raised whenever the same seed gives another picture, so that old folders are not read.
 WORLD_VERSION = 2
@@ -24,7 +25,8 @@ MAPS = ("instances", "classes", "shadows")
 class RenderedScenes:
     """N scenes of one split: images uint8 [N, S, S, 3] and uint8 maps [N, S, S].
 
-    The maps hold what `Rendering` says of instances, classes and shadows.
+    The maps hold what `Rendering` says of instances, classes and shadows. part: of the split, see
+    `lr_edit.tabletop.splits.scene_for`; None for scenes of the split at large.
     """
 
     split: str
@@ -32,18 +34,20 @@ class RenderedScenes:
     instances: np.ndarray
     classes: np.ndarray
     shadows: np.ndarray
+    part: str | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def scene(self, index: int) -> Scene:
         """The description of picture `index`."""
-        return split_scene(self.split, index)
+        return split_scene(self.split, index, self.part)
 
 
-def split_scene(split: str, index: int) -> Scene:
-    """Scene number `index` of a split for training networks; free of held-out pairs."""
-    return sample_scene(f"{split} {index}")
+def split_scene(split: str, index: int, part: str | None = None) -> Scene:
+    """Scene number `index` of a split, or of a part of it, for training networks; at large free of
+    held-out pairs."""
+    return scene_for(split, part, index) if part else sample_scene(f"{split} {index}")
 
 
 def rendered(
@@ -53,23 +57,28 @@ def rendered(
     folder: str | os.PathLike[str] = ".cache/tabletop",
     device: str = "cpu",
     processes: int | None = None,
+    part: str | None = None,
 ) -> RenderedScenes:
     """The first `count` scenes of a split at `size` pixels, rendered now if they are not there yet.
 
-    processes: CPU workers (default: one a core); a GPU renders in this process.
+    processes: CPU workers (default: one a core); a GPU renders in this process. part: of the split,
+    see `RenderedScenes`.
     """
-    target = Path(folder) / f"v{WORLD_VERSION}-{split}-{size}-{count}"
+    named = f"{split}-{part}" if part else split
+    target = Path(folder) / f"v{WORLD_VERSION}-{named}-{size}-{count}"
     shapes = {"images": (size, size, 3), **dict.fromkeys(MAPS, (size, size))}
-    work = partial(render_range, split, size, device)
-    title = f"Rendering {count} {split} scenes"
-    facts = {"split": split, "count": count, "size": size}
+    work = partial(render_range, split, size, device, part=part)
+    title = f"Rendering {count} {named} scenes"
+    facts = {"split": split, "part": part, "count": count, "size": size}
     arrays = kept(target, count, shapes, work, title, facts, workers(device, processes))
-    return RenderedScenes(split=split, **arrays)
+    return RenderedScenes(split=split, part=part, **arrays)
 
 
-def render_range(split: str, size: int, device: str, start: int, stop: int) -> Part:
+def render_range(
+    split: str, size: int, device: str, start: int, stop: int, part: str | None = None
+) -> Part:
     """The scenes from start to stop as uint8 arrays."""
-    result = render([split_scene(split, i) for i in range(start, stop)], size, device)
+    result = render([split_scene(split, i, part) for i in range(start, stop)], size, device)
     arrays = {"images": to_uint8(result.images).cpu().numpy()}
     for name in MAPS:
         arrays[name] = getattr(result, name).byte().cpu().numpy()

@@ -1,5 +1,6 @@
 """Crops of one place, large and small, each distorted, for self-distillation; no network here."""
 
+import math
 import random
 from typing import Any
 
@@ -17,8 +18,10 @@ from lr_edit.tabletop.given_regions import mask_bounds
 from lr_edit.tabletop.scene import NOUNS
 from lr_edit.tabletop.visible import noun_at
 
-# Sides of crops as shares of the picture's.
-LARGE, SMALL = (0.44, 1.0), (0.19, 0.44)
+# Sides of crops as multiples of the longer side of the thing that they are drawn around: a crop of
+# the whole picture is known by its backdrop, and nothing else would be learned.
+LARGE, SMALL = (0.9, 1.7), (0.4, 0.8)
+LEAST = 12  # pixels a side
 # How often a crop is blurred: the first large one, the second, every small one.
 BLURRED = (0.5, 0.1, 0.2)
 
@@ -32,11 +35,24 @@ def square_around(point: tuple[int, int], size: int, side: int, rng: random.Rand
     return left, top, left + side, top + side
 
 
-def recoloured(image: Tensor, rng: random.Random) -> Tensor:
-    """[3, S, S] with other brightness, contrast and saturation, now and then gray; in [-1, 1].
+def turned(angle: float) -> Tensor:
+    """The matrix [3, 3] that turns colours about the gray ones by so many radians: the hue alone
+    changes, the mean of red, green and blue does not."""
+    cosine, sine = math.cos(angle), math.sin(angle) / math.sqrt(3)
+    rest = (1 - cosine) / 3
+    a, b, c = cosine + rest, rest - sine, rest + sine
+    return torch.tensor(((a, b, c), (c, a, b), (b, c, a)))
 
-    The hue stays: in this world colours are what phrases name.
+
+def recoloured(image: Tensor, rng: random.Random) -> Tensor:
+    """[3, S, S] in [-1, 1] with other hues, brightness, contrast and saturation, or gray.
+
+    Colours tell two pictures of this world apart too easily; shapes and parts are to be learned.
     """
+    if rng.random() < 0.5:
+        image = torch.einsum("dc,cyx->dyx", turned(rng.uniform(-math.pi, math.pi)), image).clamp(
+            -1, 1
+        )
     if rng.random() < 0.8:
         bright, contrast, saturation = (rng.uniform(0.7, 1.3) for _ in "bcs")
         gray = luma(image[None])[0]
@@ -66,20 +82,22 @@ def view(picture: Tensor, box: Box, side: int, blurred: float, rng: random.Rando
 def views(
     picture: Tensor,
     points: np.ndarray,
-    shares: tuple[float, float],
+    sides: tuple[float, float],
     side: int,
     blurred: tuple[float, ...],
     rng: random.Random,
 ) -> Tensor:
     """One view [3, side, side] for each of `blurred`, stacked, around random ones of the points.
 
-    points: int [N, 2], (x, y) in the picture [1, 3, H, H]; shares: least and greatest side of a
-    square, as shares of H.
+    points: int [N, 2], (x, y) in the picture [1, 3, H, H]; sides: least and greatest side of a
+    square, as multiples of the longer side that the points span.
     """
     size, found = picture.shape[-1], []
+    span = int(np.ptp(points, axis=0).max()) + 1
     for often in blurred:
         x, y = points[rng.randrange(len(points))].tolist()
-        box = square_around((x, y), size, max(1, round(size * rng.uniform(*shares))), rng)
+        cut = min(size, max(LEAST, round(span * rng.uniform(*sides))))
+        box = square_around((x, y), size, cut, rng)
         found.append(view(picture, box, side, often, rng))
     return torch.stack(found)
 
@@ -87,8 +105,8 @@ def views(
 class MultiCropViews(ThingSamples):
     """{"global", "local", "plain", "noun", "scene"}: views of one place, as DINO's multi-crop.
 
-    global float32 [2, 3, S, S], local [n, 3, s, s], both in [-1, 1]: random squares, each with at
-    least a part of one thing (Caron et al., 2021, sec. 3.1). plain [3, S, S]: that thing, not
+    global float32 [2, 3, S, S], local [n, 3, s, s], both in [-1, 1]: random squares, each with
+    a part of one thing at least (Caron et al., 2021, sec. 3.1). plain [3, S, S]: that thing, not
     distorted; noun: its place in NOUNS; scene: the number of the picture. These three are to
     measure with, not to learn from.
 

@@ -151,6 +151,7 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     known.
 
     length: how many items. phrases: P. pairs, pair_share: how many pictures come from edit pairs,
+    where there are any. crowded, crowded_share: how many of the others come from these scenes,
     where there are any. gray_share: how many are gray; no colour is said there, and nothing asked
     for by an edit prompt. jitter: the largest relative change of brightness, of contrast and of
     saturation, with which slight blur and noise come; 0 gives the pictures as they are. Nothing is
@@ -166,10 +167,13 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         pair_share: float = 0.3,
         gray_share: float = 0.25,
         jitter: float = 0.12,
+        crowded: RenderedScenes | None = None,
+        crowded_share: float = 0.4,
     ) -> None:
         self.scenes, self.length, self.phrases = scenes, length, phrases
         self.pairs, self.pair_share = pairs, pair_share
         self.gray_share, self.jitter = gray_share, jitter
+        self.crowded, self.crowded_share = crowded, crowded_share
 
     def __len__(self) -> int:
         return self.length
@@ -181,7 +185,9 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         if self.pairs is not None and rng.random() < self.pair_share:
             asked = ask_pair(self.pairs, rng, self.phrases, not gray)
         if asked is None:
-            asked = ask_scene(self.scenes, rng, self.phrases, not gray)
+            full = self.crowded is not None and rng.random() < self.crowded_share
+            scenes = self.crowded if full and self.crowded is not None else self.scenes
+            asked = ask_scene(scenes, rng, self.phrases, not gray)
         return {
             "image": self.picture(asked.pixels, rng, gray),
             "phrases": [phrase.text for phrase in asked.phrases],

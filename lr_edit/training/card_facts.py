@@ -74,10 +74,11 @@ def training_data(recipe: Mapping[str, Any]) -> str:
     """
     defaults = {name: p.default for name, p in signature(TabletopData).parameters.items()}
     values = defaults | recipe["data"]["init_args"]
+    crowded = f" and {values['crowded']} crowded ones" if values["crowded"] else ""
     pairs = f" and {values['pairs']} edit pairs" if values["pairs"] else ""
     return (
-        f"{class_name(values['dataset'])}: {values['train_scenes']} rendered scenes{pairs} of the "
-        f"split {values['train_split']!r}, at {values['size']} pixels"
+        f"{class_name(values['dataset'])}: {values['train_scenes']} rendered scenes{crowded}{pairs}"
+        f" of the split {values['train_split']!r}, at {values['size']} pixels"
     )
 
 

@@ -35,9 +35,11 @@ class TabletopData(LightningDataModule):
     validation_scenes: how many scenes (and test_scenes) are rendered, at `size` pixels, on `device`
     ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
     steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
-    many edit pairs are rendered of each split, though no more than scenes. measured: the data set
-    of validation and test, where it is not that of training. first_step: how many steps the weights
-    that training starts from have taken, so that it goes on with samples they have not seen.
+    many edit pairs are rendered of each split, though no more than scenes. crowded: how many
+    crowded scenes are rendered to learn from; the data set is given them as crowded=…. measured:
+    the data set of validation and test, where it is not that of training. first_step: how many
+    steps the weights that training starts from have taken, so that it goes on with samples they
+    have not seen.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class TabletopData(LightningDataModule):
         pairs: int = 0,
         measured: Callable[[RenderedScenes, int], Dataset[Any]] | None = None,
         first_step: int = 0,
+        crowded: int = 0,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # when little is left
@@ -71,6 +74,7 @@ class TabletopData(LightningDataModule):
         self.size, self.batch_size, self.steps_per_epoch = size, batch_size, steps_per_epoch
         self.validation_samples, self.workers = validation_samples, workers
         self.device, self.folder, self.pairs = device, folder, pairs
+        self.crowded = crowded
 
     def scenes(self, split: str) -> RenderedScenes:
         """The rendered scenes of a split, "train" for one."""
@@ -81,16 +85,25 @@ class TabletopData(LightningDataModule):
         count = min(self.pairs, self.counts[split])
         return rendered_pairs(split, count, self.size, self.folder, self.device)
 
+    def crowded_scenes(self) -> RenderedScenes:
+        """The rendered crowded scenes of the training split."""
+        return rendered(
+            self.train_split, self.crowded, self.size, self.folder, self.device, part="crowded"
+        )
+
     def samples(self, split: str, length: int) -> Dataset[Any]:
         """The data set of a split."""
-        dataset = self.dataset if split == self.train_split else self.measured
-        if not self.pairs:
-            return dataset(self.scenes(split), length)
-        with_pairs = cast("Callable[..., Dataset[Any]]", dataset)
-        return with_pairs(self.scenes(split), length, pairs=self.edit_pairs(split))
+        training = split == self.train_split
+        more: dict[str, Any] = {"pairs": self.edit_pairs(split)} if self.pairs else {}
+        if training and self.crowded:
+            more["crowded"] = self.crowded_scenes()
+        dataset = cast("Callable[..., Dataset[Any]]", self.dataset if training else self.measured)
+        return dataset(self.scenes(split), length, **more)
 
     def prepare_data(self) -> None:
         stage = self.trainer.state.fn if self.trainer else "fit"
+        if self.crowded and stage == "fit":
+            self.crowded_scenes()
         for split in (
             ("test",) if stage in ("test", "predict") else (self.train_split, "validation")
         ):

@@ -12,12 +12,11 @@ from lr_edit.backbones.base import freeze
 from lr_edit.backbones.dino import load_dino
 from lr_edit.backbones.folders import located
 from lr_edit.backbones.pretrained import quiet
-from lr_edit.training.losses import across_views, cosine_path, sharpened, soft_cross_entropy
+from lr_edit.training.losses import across_views, balanced, cosine_path, soft_cross_entropy
 from lr_edit.training.neighbours import neighbour_labels
 from lr_edit.training.recipe import Recipe, Schedule, training_share
 
-STUDENT_TEMPERATURE, TEACHER_TEMPERATURES, WARM_SHARE = 0.1, (0.04, 0.07), 0.3
-CENTRE_MOMENTUM = 0.9
+STUDENT_TEMPERATURE, TEACHER_TEMPERATURE = 0.1, 0.04
 
 
 class Projection(nn.Module):
@@ -55,7 +54,8 @@ class DinoRecipe(Recipe):
     """A student matches, crop by crop, what its own moving average says of the other crops.
 
     Class tokens as DINO (Caron et al., 2021), hidden patches as iBOT (Zhou et al., 2022), one head
-    for both. The average, the teacher, is what is kept.
+    for both, its word balanced as in DINOv2 (Oquab et al., 2023, sec. 4). The average, the teacher,
+    is what is kept.
 
     width, layers, heads: of the transformer; side, patch: of its pictures. prototypes: what crops
     are told apart by. patch_weight: of iBOT's part of the loss. momentum: the teacher's at the
@@ -99,8 +99,6 @@ class DinoRecipe(Recipe):
         freeze(self.network)
         freeze(self.teacher_head)
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
-        self.centres: Tensor  # of class tokens and of patches
-        self.register_buffer("centres", torch.zeros(2, prototypes))
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         large, small = batch["global"].flatten(0, 1), batch["local"].flatten(0, 1)
@@ -120,21 +118,11 @@ class DinoRecipe(Recipe):
 
     @torch.no_grad()
     def targets(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher's word on class tokens [N, K] and on the patches chosen by `hidden` [n, K].
-
-        The centres move on with what it says.
-        """
+        """What the teacher says of class tokens [N, K] and of the patches in `hidden` [n, K]."""
         states = self.network(images).last_hidden_state
-        logits = self.teacher_head(states[:, 0]), self.teacher_head(states[:, 1:][hidden])
-        low, high = TEACHER_TEMPERATURES
-        warm = min(1.0, training_share(self.trainer) / WARM_SHARE)
-        temperature = low + (high - low) * warm
-        both = [sharpened(x, c, temperature) for x, c in zip(logits, self.centres, strict=True)]
-        for centre, values in zip(self.centres, logits, strict=True):
-            if len(values):
-                mean = self.trainer.strategy.reduce(values.mean(0), reduce_op="mean")
-                centre.lerp_(mean, 1 - CENTRE_MOMENTUM)
-        return both[0], both[1]
+        kinds = states[:, 0], states[:, 1:][hidden]
+        classes, patches = (balanced(self.teacher_head(x), TEACHER_TEMPERATURE) for x in kinds)
+        return classes, patches
 
     @property
     def patches(self) -> int:

@@ -55,13 +55,17 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * torch.log_softmax(logits, dim=-1)).sum(-1)
 
 
-def sharpened(logits: Tensor, centre: Tensor, temperature: float) -> Tensor:
-    """softmax((g − c) / τ) of a teacher's logits [..., K], its centre [K] taken away.
+def balanced(logits: Tensor, temperature: float, rounds: int = 3) -> Tensor:
+    """A teacher's word [N, K] by its logits [N, K]: rows sum to one, all prototypes get alike much.
 
-    Centring alone makes all prototypes alike, sharpening alone makes one of them win; both
-    together avoid either collapse (Caron et al., 2021, sec. 3.1).
+    Sinkhorn–Knopp on exp(g / τ) (Caron et al., "SwAV", 2020, eq. 3), as DINOv2 in place of a moving
+    centre: neither can one prototype win nor, as τ is small, all be alike.
     """
-    return torch.softmax((logits - centre) / temperature, dim=-1)
+    logs = logits.float() / temperature
+    for _ in range(rounds):
+        logs = torch.log_softmax(logs, dim=0)
+        logs = torch.log_softmax(logs, dim=1)
+    return logs.exp()
 
 
 def across_views(student: Tensor, teacher: Tensor) -> Tensor:
