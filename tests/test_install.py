@@ -131,6 +131,12 @@ def test_a_card_tells_of_the_legs_before(place: Path, measured: Measured) -> Non
     assert card["command"].endswith(f"--model.init_args.start {start}")
     text = (place / "shipped/judge/README.md").read_text(encoding="utf-8")
     assert "the last leg alone, 30 steps" in text and "had taken 70 steps" in text
+    data = card["data"]
+    assert card["legs"] == f"70 steps on {data}; then 30 steps on {data}"
+    measured(0.7)
+    install("judge", [run_of(place, b"third", 20, start)])
+    third = read_card(place / "shipped/judge")
+    assert third is not None and third["legs"] == f"{card['legs']}; then 20 steps on {data}"
 
 
 @pytest.mark.parametrize("missing", ["weights/config.json", "checkpoints/last.ckpt"])
@@ -239,7 +245,7 @@ def test_a_share_of_the_weights_before_can_be_kept(place: Path, measured: Measur
     mean, card = load_file(before / "model.safetensors")["layer.weight"], read_card(before)
     assert mean.tolist() == [2.0, 2.0]
     assert card is not None and card["share_of_the_weights_before"] == 0.25
-    assert card["steps"] == 20
+    assert card["steps"] == 20 and "count for 75% and those before for 25%" in card["legs"]
 
 
 def test_nothing_can_be_kept_of_random_weights(

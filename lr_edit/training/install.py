@@ -21,7 +21,7 @@ from lr_edit.errors import UserError
 from lr_edit.evaluation.machine import commit
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
-from lr_edit.training.run_facts import facts_together, run_facts
+from lr_edit.training.run_facts import all_legs, facts_together, run_facts
 from lr_edit.training.soup import averaged_folders
 
 WEIGHTS = ROOT / "lr_edit/tabletop/weights"
@@ -148,13 +148,16 @@ def ship(name: str, new: Path, facts: dict[str, Any]) -> None:
     """
     path = recipe_of(name)
     recipe, command = read_recipe(path), command_of(path, facts.pop("start"))
-    facts.pop("seconds_before")
+    data = training_data(recipe)
+    facts["legs"] = all_legs(facts, data)
+    history = facts.pop("history")
+    known = {name: fact for name, fact in facts.items() if fact != "" and name != "seconds_before"}
     with replacing_folder(WEIGHTS / name) as place:
         shutil.copytree(new, place, dirs_exist_ok=True)
-        draw_curve(facts.pop("history"), place / "loss.png")
+        draw_curve(history, place / "loss.png")
         write_card(
             place, name=f"tabletop {name}", architecture=architecture(place, recipe),
-            data=training_data(recipe), **facts, curve="loss.png",
+            data=data, **known, curve="loss.png",
             recipe=str(path.relative_to(ROOT)), command=command, installed_at_commit=commit(),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What a training run's checkpoint tells: steps, seconds, loss curve; it measures nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ def run_facts(run: Path) -> dict[str, Any]:
     """Steps, seconds and loss curve that the newest checkpoint of a run tells.
 
     steps, seconds: of all legs. steps_before_this_curve, seconds_before: of the weights that this
-    run began with. start: where these lay, "" for random ones. Raises UserError where there is no
-    checkpoint.
+    run began with. start: where these lay, "" for random ones. legs: what their card says of how
+    they came to be. Raises UserError where there is no checkpoint.
     """
     path = run / "checkpoints/last.ckpt"
     if not path.is_file():
@@ -24,7 +24,7 @@ def run_facts(run: Path) -> dict[str, Any]:
     checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
     start = checkpoint.get("hyper_parameters", {}).get("start", "")
-    earlier = steps_before(start)
+    earlier = start_facts(start)
     return {
         "parameters": parameters,
         "steps": earlier["steps"] + checkpoint["global_step"],
@@ -33,14 +33,29 @@ def run_facts(run: Path) -> dict[str, Any]:
         "seconds_before": earlier["seconds"],
         "history": checkpoint["history"],
         "start": start,
+        "legs": earlier["legs"],
     }
 
 
-def steps_before(start: str) -> dict[str, float]:
-    """Steps and seconds in the card of the weights that a run began with; none for "" (random)."""
+def start_facts(start: str) -> dict[str, Any]:
+    """Steps, seconds and legs in the card of the weights that a run began with; none of them for ""
+    (random)."""
     folder = local_folder(start) if start else None
-    card = read_card(folder) if folder else None
-    return {name: (card or {}).get(name, 0) for name in ("steps", "seconds")}
+    card = (read_card(folder) if folder else None) or {}
+    steps = card.get("steps", 0)
+    told = f"{steps:,} steps on {card.get('data', 'data that no card tells')}" if steps else ""
+    return {"steps": steps, "seconds": card.get("seconds", 0), "legs": card.get("legs", told)}
+
+
+def all_legs(facts: Mapping[str, Any], data: str) -> str:
+    """How the weights came to be, leg after leg, the last one on `data`; "" where it is the only
+    one."""
+    if not facts["legs"]:
+        return ""
+    last = f"{facts['steps'] - facts['steps_before_this_curve']:,} steps on {data}"
+    kept = facts.get("share_of_the_weights_before", 0)
+    mean = f", whose weights count for {1 - kept:.0%} and those before for {kept:.0%}"
+    return f"{facts['legs']}; then {last}{mean if kept else ''}"
 
 
 def facts_together(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
