@@ -188,6 +188,30 @@ def test_edit_prompts_are_of_several_sorts_and_never_name_held_out_pairs() -> No
         assert not [text for text in texts if words.search(text)]
 
 
+def test_contradictions_say_two_things_of_one_and_mean_nothing() -> None:
+    drawn = [referring(scene, random.Random(n), "contradiction") for n, scene in enumerate(SCENES)]
+    said = [phrase for phrase in drawn if phrase is not None]
+    assert len(said) > 0.8 * len(SCENES)
+    values = [
+        {"shiny", "glossy"}, {"matte", "dull"}, {"small", "little"}, {"large", "big"},
+        {"purple", "violet"}, *({colour} for colour in COLOURS - {"purple", "violet"}),
+    ]  # fmt: skip
+    excluding = {"material": range(2), "size": range(2, 4), "colour": range(4, len(values))}
+    found = set()
+    for phrase in said:
+        words = set(phrase.text.split())
+        assert phrase.targets == () and phrase.reading == "refer"
+        twice = [
+            n for n, group in excluding.items() if sum(bool(values[k] & words) for k in group) > 1
+        ]
+        assert len(twice) == 1, phrase.text
+        found |= {*twice}
+    assert found == set(excluding)
+    assert any(any(phrase.mentions[1]) for phrase in said)
+    gray = [referring(scene, random.Random(0), "contradiction", colours=False) for scene in SCENES]
+    assert not COLOURS & {word for phrase in gray if phrase for word in phrase.text.split()}
+
+
 def test_what_an_edit_prompt_means() -> None:
     mugs = scene_of(thing("mug", "red"), thing("mug", "blue", x=1))
     assert matches(mugs, Becoming(Described("mug", "blue"))) == (0,)

@@ -12,6 +12,7 @@ from typing import Literal
 from lr_edit.tabletop.predicates import (
     MENTIONS,
     Becoming,
+    Contradictory,
     Described,
     Every,
     Predicate,
@@ -42,7 +43,8 @@ KINDS = ("noun", "attribute", "relation", "ordinal", "several", "absent")
 SINGLE_KINDS = KINDS[:4]
 # "a blue mug": the mug that is not blue yet; and where there is none to become so.
 EDIT_KINDS = ("edit_prompt", "edit_absent")
-ABSENT_KINDS = ("absent", "edit_absent")
+# What fits nothing; a contradiction ("the red mug that is blue") fits nothing anywhere.
+ABSENT_KINDS = ("absent", "contradiction", "edit_absent")
 TRIES = 40
 RELATION_WORDS = {
     "left": ("left of", "to the left of"),
@@ -62,8 +64,8 @@ EDIT_PROMPTS = (
 class Phrase:
     """Words, the ascending indices into `scene.things` they refer to, and their kind.
 
-    kind: one of KINDS or EDIT_KINDS. mentions: for each of MENTIONS the things that these words
-    alone fit; empty where that is not known.
+    kind: one of KINDS, EDIT_KINDS or ABSENT_KINDS. mentions: for each of MENTIONS the things that
+    these words alone fit; empty where that is not known.
     """
 
     text: str
@@ -86,7 +88,7 @@ def referring(
     needed: bool = False,
     colours: bool = True,
 ) -> Phrase | None:
-    """A phrase of one of KINDS or EDIT_KINDS, or None where none was found.
+    """A phrase of one of KINDS, EDIT_KINDS or ABSENT_KINDS, or None where none was found.
 
     target: the thing it must refer to. needed: the plain words without attribute, relation or rank
     fit more than one thing. colours: False leaves colour words out. Held-out pairs are named only
@@ -102,7 +104,7 @@ def referring(
             continue
         if needed and not _is_needed(scene, predicate):
             continue
-        unreal = kind == "absent" or kind in EDIT_KINDS
+        unreal = kind in ABSENT_KINDS or kind in EDIT_KINDS
         if unreal and any(_names_held_out(part) for part in descriptions(predicate)):
             continue
         text = say(predicate, rng, len(found))
@@ -167,6 +169,8 @@ def say(predicate: Predicate, rng: random.Random, count: int = 1) -> str:
             return _say_every(subject, count, rng)
         case Becoming(wanted):
             return _say_becoming(wanted, rng)
+        case Contradictory(subject, other):
+            return _say_contradictory(subject, other, rng)
 
 
 def _say_ranked(subject: str, end: str, rank: int, rng: random.Random) -> str:
@@ -204,6 +208,21 @@ def _say_becoming(wanted: Described, rng: random.Random) -> str:
         return f"{with_article(wanted.word)} that is {listed([*filter(None, (material, colour))])}"
     bare = noun_phrase(wanted, rng)
     return rng.choice(EDIT_PROMPTS).format(a=with_article(bare), bare=bare)
+
+
+def _say_contradictory(subject: Described, other: Described, rng: random.Random) -> str:
+    bare, claim = (
+        noun_phrase(subject, rng),
+        noun_phrase(other, rng).removesuffix(other.word).strip(),
+    )
+    first, word = bare.removesuffix(subject.word).strip(), subject.word
+    return rng.choice(
+        (
+            f"the {first} {word} that is {claim}",
+            f"the {claim} {bare}",
+            f"the {word} that is {first} and {claim}",
+        )
+    )
 
 
 def _fits(kind: str, found: tuple[int, ...], target: int | None) -> bool:

@@ -75,7 +75,18 @@ class Becoming:
     wanted: Described
 
 
-Predicate = Described | Related | Ranked | Together | Every | Becoming
+@dataclass(frozen=True)
+class Contradictory:
+    """The described thing when it is said to be something else at once: never anything.
+
+    other: as the subject, but of another colour, material or size.
+    """
+
+    subject: Described
+    other: Described
+
+
+Predicate = Described | Related | Ranked | Together | Every | Becoming | Contradictory
 
 
 def matches(scene: Scene, predicate: Predicate) -> tuple[int, ...] | None:
@@ -89,6 +100,10 @@ def matches(scene: Scene, predicate: Predicate) -> tuple[int, ...] | None:
             return _together(scene, parts)
         case Becoming(wanted):
             return _becoming(scene, wanted)
+        case Contradictory(subject, other):
+            colours = (subject.colour, other.colour)
+            partly = (_is_partly(t, c) for t in scene.things for c in colours)
+            return None if any(partly) else ()
         case Ranked(subject, end, rank):
             return _ranked(scene, subject, end, rank)
         case Related(subject, "nearest", landmark):
@@ -106,7 +121,7 @@ def descriptions(predicate: Predicate) -> tuple[Described, ...]:
             return subject, landmark
         case Together(parts):
             return parts
-        case Ranked(subject) | Every(subject) | Becoming(subject):
+        case Ranked(subject) | Every(subject) | Becoming(subject) | Contradictory(subject):
             return (subject,)
 
 

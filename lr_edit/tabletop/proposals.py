@@ -5,10 +5,12 @@ A proposer takes a scene, an rng, the index of the thing meant, and whether colo
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from lr_edit.tabletop.predicates import (
     RELATIONS,
     Becoming,
+    Contradictory,
     Described,
     Every,
     Predicate,
@@ -22,6 +24,7 @@ from lr_edit.tabletop.scene import (
     MATERIALS,
     NOUNS,
     ONLY,
+    SIZES,
     Scene,
     Thing,
     allowed_colours,
@@ -113,6 +116,23 @@ def _propose_absent(scene: Scene, rng: random.Random, index: int, colours: bool)
     return Related(said, rng.choice(RELATIONS[:4]), other)
 
 
+def _propose_contradiction(
+    scene: Scene, rng: random.Random, index: int, colours: bool
+) -> Predicate | None:
+    """A thing as it is and, in one breath, of another colour, material or size, in any order."""
+    if not scene.things:
+        return None
+    thing = scene.things[index]
+    if thing.noun in ONLY or thing.noun in PEOPLE:
+        return None
+    name = rng.choices(("colour", "material", "size"), (6 if colours else 0, 2, 2))[0]
+    values = {"colour": COLOURS, "material": MATERIALS, "size": tuple(SIZES)}[name]
+    own = getattr(thing, name)
+    said = Described(vary(thing.noun, SYNONYMS, rng), **{name: own})
+    other = replace(said, **{name: rng.choice([value for value in values if value != own])})
+    return Contradictory(*rng.sample((said, other), 2))
+
+
 def _propose_edit_prompt(
     scene: Scene, rng: random.Random, index: int, colours: bool
 ) -> Predicate | None:
@@ -167,6 +187,7 @@ PROPOSERS: dict[str, Callable[[Scene, random.Random, int, bool], Predicate | Non
     "ordinal": _propose_ordinal,
     "several": _propose_several,
     "absent": _propose_absent,
+    "contradiction": _propose_contradiction,
     "edit_prompt": _propose_edit_prompt,
     "edit_absent": _propose_edit_absent,
 }

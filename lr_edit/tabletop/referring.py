@@ -25,7 +25,7 @@ from lr_edit.tabletop.traits import middle_maps, trait_maps
 # How often each kind of phrase is tried.
 WEIGHTS = {
     "noun": 1.0, "attribute": 3.0, "relation": 3.0, "ordinal": 2.0, "several": 3.0, "absent": 4.0,
-    "edit_prompt": 2.0, "edit_absent": 1.5,
+    "contradiction": 0.7, "edit_prompt": 2.0, "edit_absent": 1.5,
 }  # fmt: skip
 # How often attributes, relations and ranks are to be needed to tell a thing from others.
 NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
