@@ -17,7 +17,7 @@ from lr_edit.regions.region import RegionProposer
 REMOVED = "nothing"
 """The prompt for a region from which something is taken away."""
 
-_SEED = 1_000_003  # of the views that rank: those that guided came from other streams
+VIEW_SEED = 1_000_003  # of the views that rank: those that guided came from other streams
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _agreement(
     augment = AugmentOptions(copies=critics.options.copies)
     cosines = [
         region_score(
-            critics.scorer, one[None], source, place, prompt, critics.views, augment, _SEED,
+            critics.scorer, one[None], source, place, prompt, critics.views, augment, VIEW_SEED,
             critics.options.blur,
         )
         for one in images  # one at a time bounds the memory

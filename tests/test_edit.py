@@ -14,7 +14,7 @@ from lr_edit.errors import UserError
 from lr_edit.guidance.augment import homographies
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.guidance.views import region_views
-from lr_edit.ranked import _SEED, Critics
+from lr_edit.ranked import VIEW_SEED, Critics
 from lr_edit.regions.fixed import MaskProposer, WholeProposer
 from lr_edit.regions.region import Alternative, Region, RegionProposer
 
@@ -86,7 +86,7 @@ def test_ranking_sees_the_region_as_guidance_is_told_to(fill):
     critics = Critics(clip, views=views, options=RankingOptions(copies=1))
     result = edited(Painter(0.3), critics=critics, seeds=[0])
     place = (result.weight > 0).float()
-    augment, generator = AugmentOptions(copies=2), torch.Generator().manual_seed(_SEED)
+    augment, generator = AugmentOptions(copies=2), torch.Generator().manual_seed(VIEW_SEED)
     matrices = homographies(augment, [generator])
     plain, other = region_views(result.best.image, SOURCE, place, views, matrices)[0].split(1)
     torch.testing.assert_close(clip.seen[0], other)
