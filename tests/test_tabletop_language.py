@@ -18,15 +18,13 @@ from lr_edit.tabletop.language import (
     phrases,
     referring,
 )
+from lr_edit.tabletop.matching import holds, matches, mentioned
 from lr_edit.tabletop.predicates import (
     Becoming,
     Described,
     Ranked,
     Related,
     Together,
-    holds,
-    matches,
-    mentioned,
 )
 from lr_edit.tabletop.scene import (
     UNSEEN_PAIRS,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from lr_edit.tabletop.captions import describe
 from lr_edit.tabletop.language import SINGLE_KINDS, phrase_for, referring
-from lr_edit.tabletop.predicates import RELATIONS, holds
+from lr_edit.tabletop.matching import holds
+from lr_edit.tabletop.predicates import RELATIONS
 from lr_edit.tabletop.scene import (
     BACKDROPS,
     NATURAL,

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
+from lr_edit.tabletop.matching import matches, mentioned
 from lr_edit.tabletop.predicates import (
     MENTIONS,
     Becoming,
@@ -20,8 +21,6 @@ from lr_edit.tabletop.predicates import (
     Related,
     Together,
     descriptions,
-    matches,
-    mentioned,
 )
 from lr_edit.tabletop.proposals import PROPOSERS
 from lr_edit.tabletop.scene import Scene

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from lr_edit.tabletop.matching import matches
 from lr_edit.tabletop.predicates import (
     RELATIONS,
     Becoming,
@@ -17,7 +18,6 @@ from lr_edit.tabletop.predicates import (
     Ranked,
     Related,
     Together,
-    matches,
 )
 from lr_edit.tabletop.scene import (
     COLOURS,

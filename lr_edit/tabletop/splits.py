@@ -7,7 +7,8 @@ import random
 
 from lr_edit.errors import UserError
 from lr_edit.tabletop.language import Phrase, referring, say
-from lr_edit.tabletop.predicates import Described, matches
+from lr_edit.tabletop.matching import matches
+from lr_edit.tabletop.predicates import Described
 from lr_edit.tabletop.scene import UNSEEN_PAIRS, Scene, Thing, sample_scene
 from lr_edit.tabletop.words import SYNONYMS, vary
 
