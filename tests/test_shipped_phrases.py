@@ -1,5 +1,6 @@
 """The shipped tabletop networks and phrases that are no plain ones: too long, strange, at odds."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lr_edit.edit import edit_image, find_region
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
 from lr_edit.errors import NothingFits, UserError
-from lr_edit.images import to_pil
+from lr_edit.images import from_uint8, to_pil, to_uint8
 from lr_edit.instruction import Reading
 from lr_edit.models import ModelSet, load_models
 from lr_edit.proposers import FROM_MODELS
@@ -21,8 +22,9 @@ from lr_edit.ranked import Critics
 from lr_edit.regions.closest import closest_things
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region
+from lr_edit.tabletop.language import referring
 from lr_edit.tabletop.render import render
-from lr_edit.tabletop.scene import NOUNS
+from lr_edit.tabletop.scene import NOUNS, sample_scene
 
 LONG = "the red apple " * 20
 UNKNOWN = ("zxqv flurb", "Ωμέγα", "苹果", "🍎", "1234567890", "qwertz")
@@ -137,6 +139,19 @@ def test_any_words_give_a_region_or_nothing_fits(
         assert region.present and 0 <= region.confidence <= 1
         assert region.mask.shape == (1, 1, 64, 64) and bool((region.mask > 0.5).any())
         assert all(bool(m.isfinite().all()) for m in (region.mask, region.to_edit))
+
+
+def test_contradictions_are_refused_far_more_often_than_what_is_there(models: ModelSet) -> None:
+    scenes = [sample_scene(f"validation {k}") for k in range(20)]
+    pictures = from_uint8(to_uint8(render(scenes, 128).images))
+    refused = dict[str, list[bool]](attribute=[], contradiction=[])
+    for number, (scene, picture) in enumerate(zip(scenes, pictures, strict=True)):
+        for kind, answers in refused.items():
+            said = referring(scene, random.Random(number), kind)
+            if said is not None:
+                answers.append(not models.region.propose(picture[None], said.text).present)
+    true, at_odds = (sum(answers) / len(answers) for answers in refused.values())
+    assert true < 0.15 and at_odds > 0.35 and len(refused["contradiction"]) > 14
 
 
 def test_an_edit_of_words_at_odds_ends_well_or_with_status_3(
