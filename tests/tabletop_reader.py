@@ -85,8 +85,22 @@ def one(found: set[int]) -> set[int]:
     return found
 
 
+def contradictory(text: str) -> bool:
+    """Whether "the red mug that is blue", "the blue red mug" and the like say two things of one."""
+    words, said = text.removeprefix("the ").split(), dict[str, set[str]]()
+    whole = " that is " in text
+    for word in (OTHER.get(word, word) for word in words):
+        if word in COLOURS or word in DETAILS:
+            said.setdefault(DETAILS.get(word, "colour"), set()).add(word)
+        elif not whole:
+            break
+    return any(len(values) > 1 for values in said.values())
+
+
 def read(scene: Scene, text: str) -> set[int]:
     """Indices of all the things that the text is true of."""
+    if contradictory(text):
+        return set()
     if " and " in text:
         return set().union(*(listed(scene, part) for part in re.split(r", | and ", text)))
     every = re.fullmatch(r"every (.+)", text)
