@@ -158,7 +158,7 @@ def test_a_recipe_takes_a_step_on_a_gpu(
 def test_rendered_scenes_are_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lr_edit.tabletop.cache.render_range", fail)
