@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,6 @@ from torch import Tensor
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/region.yaml"
-PROCESS = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-"""What a process of its own needs in its environment."""
-TRAIN = (sys.executable, str(ROOT / "train.py"))
 
 DATA = {
     "train_scenes": 4, "validation_scenes": 3, "size": 64, "pairs": 2, "batch_size": 2,

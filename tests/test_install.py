@@ -1,6 +1,8 @@
 """Shipping trained weights: better ones with a whole card, worse ones not, mistakes in one line."""
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +106,22 @@ def test_only_better_weights_take_the_place(
     measured(0.6)
     assert install("judge", [run_of(place, b"third")]) and shipped_bytes(place) == b"third"
     assert [path.name for path in (place / "shipped").iterdir()] == ["judge"]
+
+
+def test_what_reads_other_frozen_networks_gives_way(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = ROOT / "lr_edit/tabletop/weights/region"
+    shipped = shutil.copytree(trained, place / "shipped/region")
+    config = json.loads((shipped / "config.json").read_text())
+    card = read_card(trained)
+    assert card is not None and not capsys.readouterr().out
+    assert module.shipped_figure("region") == card["figures_on_validation"]["miou"]
+    config["backbones"] = ["another CLIP"]
+    (shipped / "config.json").write_text(json.dumps(config))
+    write_card(shipped, **{key: value for key, value in card.items() if key != "files"})
+    assert module.shipped_figure("region") is None
+    assert "other frozen networks" in capsys.readouterr().out
 
 
 def test_worse_weights_are_shipped_when_told_to(

@@ -1,8 +1,6 @@
 """Training by configs/region.yaml: what it keeps and gives, killed, in two processes, in bf16."""
 
-import os
 import signal
-import subprocess
 from contextlib import chdir
 from pathlib import Path
 
@@ -10,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 import weights
-from fit_fakes import CONFIG, DATA, DECAY, PROCESS, TRAIN, curves, exported, left, seen, tiny
+from fit_fakes import CONFIG, DATA, DECAY, curves, exported, left, seen, tiny
+from forked import in_one, in_two
 
 import train
 from lr_edit.training.averaging import warm_average
@@ -34,14 +33,6 @@ def trained(config: Path, *more: str, command: str = "fit") -> int:
         return train.main()
 
 
-def in_processes(config: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """train.py fit beside the recipe, in processes of its own."""
-    return subprocess.run(
-        [*TRAIN, "fit", "--config", str(config), *more],
-        cwd=config.parent, env=os.environ | PROCESS, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def whole(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that nothing interrupted."""
@@ -56,8 +47,7 @@ def resumed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = tiny(tmp_path_factory.mktemp("resumed") / "fit", clip)
     steps = f"--trainer.max_steps={STEPS}"
     dies = ("--trainer.callbacks+=fit_fakes.Dies", f"--trainer.callbacks.step={KEPT + 1}")
-    done = in_processes(config, steps, *dies)
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    assert in_one(lambda: trained(config, steps, *dies)) == -signal.SIGKILL
     place = config.parent
     assert [line["step"] for line in seen(place)] == list(range(1, KEPT + 2))
     assert torch.load(place / LAST, weights_only=True)["global_step"] == KEPT
@@ -167,14 +157,14 @@ def test_two_processes_learn_what_one_learns_from_twice_the_batch(
     )  # fmt: skip
     one, two = tiny(tmp_path / "one", clip), tiny(tmp_path / "two", clip)
     assert trained(one, *alike, "--data.init_args.batch_size=4") == 0
-    done = in_processes(two, *alike, "--trainer.devices=2", "--trainer.strategy=ddp")
-    assert done.returncode == 0 and "MEMBER: 2/2" in done.stderr, done.stderr[-2000:]
+    shared = ("--trainer.devices=2", "--trainer.strategy=ddp")
+    assert in_two(lambda: trained(two, *alike, *shared)) == [0, 0]
     ranks = zip(seen(two.parent, 0), seen(two.parent, 1), strict=True)
-    for alone, shared in zip(seen(one.parent), ranks, strict=True):
-        first, second = (line["pictures"] for line in shared)
+    for alone, both in zip(seen(one.parent), ranks, strict=True):
+        first, second = (line["pictures"] for line in both)
         assert len(first) == len(second) == 2 and not set(first) & set(second)
         assert sorted(first + second) == sorted(alone["pictures"])
-        loss = np.mean([line["loss"] for line in shared])
+        loss = np.mean([line["loss"] for line in both])
         assert loss == pytest.approx(alone["loss"], rel=1e-4)
     moments = [
         torch.load(config.parent / LAST, weights_only=True)["optimizer_states"][0]["state"]

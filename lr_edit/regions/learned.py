@@ -153,10 +153,14 @@ def pieces(mask: Tensor, minimum: float) -> list[Tensor]:
     return [mask * torch.from_numpy(numbered == k).to(mask) for k in large]
 
 
+class OtherBackbones(UserError):
+    """A network was trained on other frozen networks than it is given."""
+
+
 def check_backbones(trained_on: Sequence[str], given: Sequence[str]) -> None:
-    """Raises UserError unless a network's backbones are those that it is to read."""
+    """Raises OtherBackbones unless a network's backbones are those that it is to read."""
     if tuple(trained_on) != tuple(given):
-        raise UserError(
+        raise OtherBackbones(
             f"the region network was trained on {' + '.join(trained_on) or 'no features'}, but is "
             f"given {' + '.join(given) or 'none'}: use it with the backbones it was trained on"
         )

@@ -20,6 +20,7 @@ from lr_edit.backbones.folders import ROOT, local_folder, replacing_folder
 from lr_edit.errors import UserError
 from lr_edit.evaluation.machine import commit
 from lr_edit.training.card_facts import architecture, read_recipe, training_data
+from lr_edit.training.measure_region import measure_region, reads_what_is_shipped
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
 from lr_edit.training.run_facts import all_legs, facts_together, run_facts
 from lr_edit.training.soup import averaged_folders
@@ -115,7 +116,7 @@ def ship_if_better(
     """
     shipped = WEIGHTS / name
     decisive, value = DECISIVE[name], validation_figure(name, new)
-    before = validation_figure(name, shipped) if shipped.is_dir() else None
+    before = shipped_figure(name)
     print(f"{name}, {decisive} on validation: trained {value}, shipped {before}")
     if before is not None and value <= before and not force:
         print(f"{name}: the shipped weights stay")
@@ -129,6 +130,18 @@ def ship_if_better(
     ship(name, new, facts)
     print(f"{name}: installed in {shipped.relative_to(ROOT)}")
     return True
+
+
+def shipped_figure(name: str) -> float | None:
+    """The decisive figure of what is shipped, on the validation split; None where nothing is, or
+    only what reads frozen networks that are shipped no longer."""
+    shipped = WEIGHTS / name
+    if not shipped.is_dir():
+        return None
+    if MEASURES[name] is measure_region and not reads_what_is_shipped(str(shipped)):
+        print(f"{name}: what is shipped was trained on other frozen networks than those here")
+        return None
+    return validation_figure(name, shipped)
 
 
 def validation_figure(name: str, folder: Path) -> float:
