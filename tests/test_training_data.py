@@ -45,6 +45,8 @@ def test_crowded_scenes_are_for_learning_alone(folder: Path) -> None:
     data.train.crowded_share = 1.0
     shown = {tuple(data.train[k]["traits"].flatten().tolist()) for k in range(12)}
     assert len(shown) <= 2 * len(crowded)  # in colours, and gray
+    many = TabletopData(ReferringSamples, **SMALL, crowded=10**6, folder=str(folder))
+    assert len(many.crowded_scenes()) == SMALL["train_scenes"]
 
 
 def test_batches_are_made_by_the_data_set_where_it_can(folder: Path) -> None:

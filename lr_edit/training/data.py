@@ -36,10 +36,10 @@ class TabletopData(LightningDataModule):
     ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
     steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
     many edit pairs are rendered of each split, though no more than scenes. crowded: how many
-    crowded scenes are rendered to learn from; the data set is given them as crowded=…. measured:
-    the data set of validation and test, where it is not that of training. first_step: how many
-    steps the weights that training starts from have taken, so that it goes on with samples they
-    have not seen.
+    crowded scenes are rendered to learn from, again no more than scenes; the data set is given them
+    as crowded=…. measured: the data set of validation and test, where it is not that of training.
+    first_step: how many steps the weights that training starts from have taken, so that it goes on
+    with samples they have not seen.
     """
 
     def __init__(
@@ -87,8 +87,9 @@ class TabletopData(LightningDataModule):
 
     def crowded_scenes(self) -> RenderedScenes:
         """The rendered crowded scenes of the training split."""
+        count = min(self.crowded, self.counts[self.train_split])
         return rendered(
-            self.train_split, self.crowded, self.size, self.folder, self.device, part="crowded"
+            self.train_split, count, self.size, self.folder, self.device, part="crowded"
         )
 
     def samples(self, split: str, length: int) -> Dataset[Any]:
