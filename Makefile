@@ -23,6 +23,10 @@ bench: $(READY)  ## ratios, measured side by side in one run
 	$(BIN)/python -m lr_edit.evaluation.bench
 	$(BIN)/python -m lr_edit.evaluation.bench_sizes --output docs/bench.md
 
+# Large tensors come and go every step: their memory is kept, not given back and cleared again.
+weights: export MALLOC_MMAP_THRESHOLD_ = 4294967296
+weights: export MALLOC_TRIM_THRESHOLD_ = 8589934592
+weights: export MALLOC_TOP_PAD_ = 268435456
 weights: $(READY)  ## every recipe in order: train, measure, install with its card
 	for name in $(RECIPES); do \
 	  $(BIN)/python train.py fit --config configs/$$name.yaml && \
