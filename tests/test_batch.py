@@ -3,19 +3,17 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from editor_fakes import picture
+from forked import forking, free_port
 from infer_calls import as_words
 from tiny_models import tiny_models
 
@@ -269,16 +267,13 @@ def killed_in_two(words: list[str], moment: int, alive: Connection) -> None:
 
 
 def test_two_processes_killed_again_and_again_make_each_edit_once(batch, options, monkeypatch):
-    if torch.cuda.is_initialized():
-        pytest.skip("a process with CUDA cannot be forked")
+    forked = forking()
     assert batch([APPLE | {"image": f"{k}.png", "seed": k} for k in range(4)])[0] == 0
     Path("out").rename("whole")
     monkeypatch.setenv("MASTER_ADDR", "localhost")
-    forked, made = get_context("fork"), {}
+    made = {}
     for moment in (2, 4, 3, 0):
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            monkeypatch.setenv("MASTER_PORT", str(probe.getsockname()[1]))
+        monkeypatch.setenv("MASTER_PORT", free_port())
         ended, alive = forked.Pipe(duplex=False)
         two = options(**{"trainer.devices": 2})
         first = forked.Process(target=killed_in_two, args=(two, moment, alive))
@@ -296,8 +291,7 @@ def test_two_processes_killed_again_and_again_make_each_edit_once(batch, options
 
 
 def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(options):
-    if torch.cuda.is_initialized():
-        pytest.skip("a process with CUDA cannot be forked")
+    forked = forking()
     quick = {"proposer": "whole", "count": 1, "steps": 1, "augment": {"copies": 1}}
     pictures = [APPLE | quick | {"image": f"{k}.png", "seed": k} for k in range(PICTURES)]
     write_manifest(pictures)
@@ -306,7 +300,7 @@ def test_a_killed_run_goes_on_in_two_processes_and_nothing_is_lost_or_twice(opti
     command = ["batch", "--manifest", "edits.jsonl", "--output", "out/"]
     command += ["--trainer.accelerator", "cpu"]
 
-    killed = get_context("fork").Process(target=main, args=(command,))
+    killed = forked.Process(target=main, args=(command,))
     killed.start()
     until = time.monotonic() + 300
     while not (made := list(Path("out").glob("[0-9]*"))) and time.monotonic() < until:

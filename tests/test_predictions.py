@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import socket
 from collections.abc import Callable
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from data_fakes import Scenes
+from forked import environments, forking
 from lightning import LightningModule, Trainer
 
 from lr_edit.data.mixture import Mixture, Part
@@ -78,12 +77,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def forked(work: Callable[..., None], *arguments: Any, **options: Any) -> BaseProcess:
-    process = get_context("fork").Process(target=work, args=arguments, kwargs=options)
+    process = forking().Process(target=work, args=arguments, kwargs=options)
     process.start()
     return process
 
 
-def killed_at(moment: int, folder: Path, rank: int | None = None, **options: Any) -> None:
+def killed_at(
+    moment: int, folder: Path, environment: dict[str, str] | None = None, **options: Any
+) -> None:
     """A prediction that is killed outright before its `moment`-th step of writing."""
     left = [moment]
 
@@ -99,21 +100,18 @@ def killed_at(moment: int, folder: Path, rank: int | None = None, **options: Any
     predictions.save_image = before(predictions.save_image)
     for name in ("mkdir", "write_text", "replace"):
         setattr(Path, name, before(getattr(Path, name)))
-    if rank is not None:
-        os.environ.update({"LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": "2"})
+    if environment:
+        os.environ.update(environment)
         options |= {"devices": 2, "strategy": "ddp"}
     predict(folder, **options)
 
 
-def in_two(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, moments: tuple[int, int], **options: Any
-) -> list[int | None]:
+def in_two(folder: Path, moments: tuple[int, int], **options: Any) -> list[int | None]:
     """Two processes killed at these moments (0: never); once one is, the other is as well."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        monkeypatch.setenv("MASTER_PORT", str(probe.getsockname()[1]))
-    monkeypatch.setenv("MASTER_ADDR", "localhost")
-    both = [forked(killed_at, moments[k], folder, k, **options) for k in range(2)]
+    both = [
+        forked(killed_at, moment, folder, environment, **options)
+        for moment, environment in zip(moments, environments(), strict=True)
+    ]
     first = both[moments.index(max(moments))]
     first.join(timeout=300)
     for one in both:
@@ -163,12 +161,10 @@ def test_a_process_may_be_killed_at_any_moment(
     assert files(folder) == whole
 
 
-def test_two_processes_share_an_uneven_count(
-    tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_share_an_uneven_count(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder = tmp_path / "masks"
     predict(folder, 1)
-    assert in_two(folder, monkeypatch, (0, 0), count=10, batch_size=2) == [0, 0]
+    assert in_two(folder, (0, 0), count=10, batch_size=2) == [0, 0]
     assert files(folder) == whole
 
 
@@ -176,11 +172,10 @@ def test_two_processes_share_an_uneven_count(
 def test_two_processes_may_be_killed_and_one_goes_on(
     tmp_path: Path,
     whole: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
     moments: tuple[int, int],
 ) -> None:
     folder = tmp_path / "masks"
-    assert -signal.SIGKILL in in_two(folder, monkeypatch, moments, count=10, batch_size=2)
+    assert -signal.SIGKILL in in_two(folder, moments, count=10, batch_size=2)
     assert 0 < len(MaskFolder(folder).finished()) < 10 and not (folder / "masks.jsonl").exists()
     predict(folder, 10)
     assert files(folder) == whole

@@ -102,7 +102,9 @@ def test_phrases_are_mixed_and_no_two_alike() -> None:
         said = mixed_phrases(sample_scene(seed), random.Random(seed), 6)
         assert len({(phrase.text, phrase.reading) for phrase in said}) == 6
         kinds.update(phrase.kind for phrase in said)
-    assert set(kinds) == set(WEIGHTS) and min(kinds.values()) > 0.015 * kinds.total()
+    rare = 0.015 * kinds.total()
+    assert set(kinds) == set(WEIGHTS) and kinds["contradiction"] > rare
+    assert min(count for kind, count in kinds.items() if kind != "contradiction") > 2 * rare
     absent = sum(kinds[kind] for kind in ABSENT_KINDS)
     assert 0.15 < absent / kinds.total() < 0.35
 
