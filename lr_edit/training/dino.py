@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from lr_edit.backbones.base import freeze
 from lr_edit.backbones.dino import load_dino
 from lr_edit.backbones.folders import located
 from lr_edit.backbones.pretrained import quiet
+from lr_edit.tabletop.augmented_views import UNCHANGED, views
 from lr_edit.training.losses import across_views, balanced, cosine_path, soft_cross_entropy
 from lr_edit.training.neighbours import neighbour_labels
 from lr_edit.training.recipe import Recipe, Schedule, training_share
@@ -68,14 +69,14 @@ class DinoRecipe(Recipe):
         width: int = 128,
         layers: int = 5,
         heads: int = 4,
-        side: int = 64,
+        side: int = 48,
         patch: int = 8,
-        prototypes: int = 1024,
+        prototypes: int = 256,
         patch_weight: float = 1.0,
-        momentum: float = 0.99,
+        momentum: float = 0.98,
         frozen: int = 200,
         start: str = "",
-        schedule: Schedule = Schedule(learning_rate=5e-4, warmup=300, weight_decay=0.05),
+        schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, weight_decay=0.05),
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
@@ -101,8 +102,11 @@ class DinoRecipe(Recipe):
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        large, small = batch["global"].flatten(0, 1), batch["local"].flatten(0, 1)
-        count = len(batch["global"])
+        count, boxes, changes = len(batch["boxes"]), batch["boxes"], batch["changes"]
+        large, small = (
+            views(batch["picture"], boxes[:, which], changes[:, which], side).flatten(0, 1)
+            for which, side in ((slice(2), self.side), (slice(2, None), self.side // 2))
+        )
         hidden = random_patches(len(large), self.patches, self.generator())
         seen = self.student(large, bool_masked_pos=hidden).last_hidden_state
         part = self.student(small, interpolate_pos_encoding=True).last_hidden_state
@@ -118,16 +122,29 @@ class DinoRecipe(Recipe):
 
     @torch.no_grad()
     def targets(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """What the teacher says of class tokens [N, K] and of the patches in `hidden` [n, K]."""
+        """What the teacher says of class tokens [N, K] and of the patches in `hidden` [n, K].
+
+        Class tokens are balanced over all processes, of patches each has enough.
+        """
         states = self.network(images).last_hidden_state
         kinds = states[:, 0], states[:, 1:][hidden]
-        classes, patches = (balanced(self.teacher_head(x), TEACHER_TEMPERATURE) for x in kinds)
-        return classes, patches
+        classes, patches = (self.teacher_head(x) for x in kinds)
+        gathered = cast("Tensor", self.all_gather(classes))  # of one process, without its number
+        everyone = gathered.view(-1, *classes.shape)
+        words = balanced(everyone.flatten(0, 1), TEACHER_TEMPERATURE).view_as(everyone)
+        own = words[self.global_rank if len(words) > 1 else 0]
+        return own, balanced(patches, TEACHER_TEMPERATURE)
 
     @property
     def patches(self) -> int:
         """How many patches a large crop has."""
         return self.network.embeddings.patch_embeddings.num_patches
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of a large crop; small ones have half as many."""
+        size: int = self.student.config.image_size
+        return size
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if self.global_step < self.frozen:
@@ -147,7 +164,10 @@ class DinoRecipe(Recipe):
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        features = self.network(batch["plain"]).last_hidden_state[:, 1:].mean(1)
+        square = batch["plain"]
+        whole = torch.tensor(UNCHANGED, device=square.device).expand(len(square), 1, -1)
+        plain = views(batch["picture"], square, whole, self.side)[:, 0]
+        features = self.network(plain).last_hidden_state[:, 1:].mean(1)
         self.seen.append((features, batch["noun"], batch["scene"]))
 
     def on_validation_epoch_end(self) -> None:
@@ -160,7 +180,7 @@ class DinoRecipe(Recipe):
         """A transformers folder as facebook/dino-vits16 is one: a ViTModel and its processor."""
         from transformers import ViTImageProcessor
 
-        side = self.network.config.image_size
+        side = self.side
         with quiet():
             deepcopy(self.network).half().cpu().save_pretrained(folder)
         ViTImageProcessor(
