@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import default_collate
 
+from lr_edit.backbones.base import DenseEncoder
 from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.tabletop.augmented_views import UNCHANGED
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.multicrop import MultiCropViews, square_around
 from lr_edit.tabletop.scene import NOUNS
 from lr_edit.training.dino import DinoRecipe, Projection, random_patches
-from lr_edit.training.losses import across_views, balanced, cosine_path
+from lr_edit.training.losses import across_views, balanced, cosine_path, unexplained
 from lr_edit.training.neighbours import neighbour_labels
 
 
@@ -53,6 +54,17 @@ def test_balancing_gives_every_prototype_its_share() -> None:
     torch.testing.assert_close(word.sum(0), torch.full((8,), 8.0), rtol=1e-3, atol=0)
     assert word.max(1).values.mean() > balanced(logits, 1.0).max(1).values.mean() + 0.2
     assert balanced(logits[:0], 0.1).shape == (0, 8)
+
+
+def test_what_is_unexplained_is_a_share_of_the_variance() -> None:
+    target = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    target = target * torch.tensor([1.0, 5, 0.1]) + torch.tensor([0.0, 90, -3])
+    white = (target - target.mean(0)) / target.std(0, correction=0)
+    assert unexplained(white, target) == pytest.approx(0, abs=1e-6)
+    assert unexplained(0 * white, target) == pytest.approx(1, abs=1e-4)
+    first_known = torch.stack((white[:, 0], 0 * white[:, 1], 0 * white[:, 2]), 1)
+    assert unexplained(first_known, target) == pytest.approx(2 / 3, abs=1e-4)
+    assert torch.isfinite(unexplained(white, torch.ones(500, 3)))
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -151,6 +163,38 @@ def test_only_the_student_learns_and_the_teacher_follows(
     recipe.on_train_batch_end()
     moved = recipe.network.layernorm.weight - before
     torch.testing.assert_close(moved, torch.full_like(moved, 0.01))  # momentum .99 midway
+
+
+class Tutor(DenseEncoder):
+    """Knows the mean colour of every cell of a picture."""
+
+    channels, identity = (3,), "tutor"
+
+    def patch_features(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (torch.nn.functional.adaptive_avg_pool2d(images, 8),)
+
+
+def test_a_tutor_is_imitated_less_and_less(
+    recipe: DinoRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    taught = DinoRecipe(
+        width=16, layers=2, heads=2, side=32, prototypes=8, tutor=Tutor(), tutored=0.8
+    )
+    said: dict[str, float] = {}
+    monkeypatch.setattr(taught, "log", lambda name, value: said.update({name: float(value)}))
+    images = torch.rand(6, 3, 32, 32) * 2 - 1
+    patches = torch.randn(6, 16, 16, requires_grad=True)
+    midway = taught.imitation(images, patches)
+    midway.backward()
+    assert patches.grad is not None and patches.grad.abs().sum() > 0
+    assert midway.item() == pytest.approx(10 * (1 - 0.5 / 0.8) * said["tutor"], rel=1e-4)
+    assert recipe.imitation(images, patches).item() == 0  # it has no tutor
+    monkeypatch.setattr(taught, "tutored", 0.5)
+    assert taught.imitation(images, patches).item() == 0
+    # What is kept and shipped knows of no tutor.
+    assert not any("tutor" in name for name in taught.state_dict())
+    assert "tutor" not in taught.hparams
 
 
 def test_prototypes_stay_at_first(recipe: DinoRecipe, scenes: RenderedScenes) -> None:

@@ -1,23 +1,31 @@
 """The recipe of the tabletop DINO: a vision transformer that learns from crops without labels."""
 
+import math
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-from lr_edit.backbones.base import freeze
+from lr_edit.backbones.base import DenseEncoder, freeze
 from lr_edit.backbones.dino import load_dino
 from lr_edit.backbones.folders import located
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.tabletop.augmented_views import UNCHANGED, views
-from lr_edit.training.losses import across_views, balanced, cosine_path, soft_cross_entropy
+from lr_edit.training.losses import (
+    across_views,
+    balanced,
+    cosine_path,
+    soft_cross_entropy,
+    unexplained,
+)
 from lr_edit.training.neighbours import neighbour_labels
 from lr_edit.training.recipe import Recipe, Schedule, training_share
 
 STUDENT_TEMPERATURE, TEACHER_TEMPERATURE = 0.1, 0.04
+TUTOR_WEIGHT = 10.0  # at the start, when all else of the loss is about ten
 
 
 class Projection(nn.Module):
@@ -61,7 +69,10 @@ class DinoRecipe(Recipe):
     width, layers, heads: of the transformer; side, patch: of its pictures. prototypes: what crops
     are told apart by. patch_weight: of iBOT's part of the loss. momentum: the teacher's at the
     start; it rises to one. frozen: steps for which the prototypes stay. start: a folder to go on
-    from, with a new head.
+    from, with a new head. tutor: a trained network whose maps of large crops the student's patches
+    imitate at first, with a weight that has fallen to nothing when the share `tutored` of the
+    training is over: a few hundred thousand crops are far too few to begin without. None: nothing
+    but crops is learned from.
     """
 
     def __init__(
@@ -76,11 +87,13 @@ class DinoRecipe(Recipe):
         momentum: float = 0.98,
         frozen: int = 200,
         start: str = "",
+        tutor: DenseEncoder | None = None,
+        tutored: float = 0.5,
         schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, weight_decay=0.05),
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=["tutor"])
         from transformers import ViTConfig, ViTModel
 
         config = ViTConfig(
@@ -100,6 +113,8 @@ class DinoRecipe(Recipe):
         freeze(self.network)
         freeze(self.teacher_head)
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
+        self.tutor, self.tutored = tutor, tutored
+        self.pupil = nn.Linear(width, sum(tutor.channels)) if tutor else None
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         count, boxes, changes = len(batch["boxes"]), batch["boxes"], batch["changes"]
@@ -118,7 +133,22 @@ class DinoRecipe(Recipe):
         filled = soft_cross_entropy(guess, patches).sum() / max(1, len(guess))
         self.log("classes", loss.detach())
         self.log("patches", filled.detach())
-        return self.log_loss(loss + self.patch_weight * filled)
+        return self.log_loss(loss + self.patch_weight * filled + self.imitation(large, seen[:, 1:]))
+
+    def imitation(self, images: Tensor, patches: Tensor) -> Tensor:
+        """What the student's patches [N, P, C] of images [N, 3, S, S] miss of the tutor's maps."""
+        weight = TUTOR_WEIGHT * (1 - training_share(self.trainer) / self.tutored)
+        if self.tutor is None or self.pupil is None:
+            return patches.new_zeros(())
+        if weight <= 0:  # Processes that train together wait for a gradient of every weight.
+            return 0 * self.pupil(patches[:1]).sum()
+        rows = math.isqrt(patches.shape[1])
+        with torch.no_grad():
+            maps = [adaptive_avg_pool2d(m, rows) for m in self.tutor.patch_features(images)]
+        wanted = torch.cat(maps, 1).flatten(2).transpose(1, 2)
+        missed = unexplained(self.pupil(patches).float().flatten(0, 1), wanted.flatten(0, 1))
+        self.log("tutor", missed.detach())
+        return weight * missed
 
     @torch.no_grad()
     def targets(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

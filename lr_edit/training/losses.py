@@ -68,6 +68,16 @@ def balanced(logits: Tensor, temperature: float, rounds: int = 3) -> Tensor:
     return logs.exp()
 
 
+def unexplained(guess: Tensor, target: Tensor) -> Tensor:
+    """Which share of the variance of target [N, C] the guess [N, C] leaves, the mean over channels.
+
+    Every channel counts alike, whatever its scale, and none for its mean (as features are whitened
+    before they are distilled by Wei et al., "Feature Distillation", 2022, sec. 3.2).
+    """
+    level, spread = target.mean(0), target.std(0, correction=0).clamp(min=1e-6)
+    return (guess - (target - level) / spread).square().mean()
+
+
 def across_views(student: Tensor, teacher: Tensor) -> Tensor:
     """The mean of −Σ teacher · log softmax(student) over all pairs of different crops.
 
