@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import default_collate
 
-from lr_edit.backbones.base import DenseEncoder
 from lr_edit.backbones.dino import DinoEncoder
 from lr_edit.tabletop.augmented_views import UNCHANGED
 from lr_edit.tabletop.cache import RenderedScenes, rendered
@@ -165,13 +165,17 @@ def test_only_the_student_learns_and_the_teacher_follows(
     torch.testing.assert_close(moved, torch.full_like(moved, 0.01))  # momentum .99 midway
 
 
-class Tutor(DenseEncoder):
-    """Knows the mean colour of every cell of a picture."""
+def mean_colours(images: torch.Tensor) -> torch.Tensor:
+    return images.mean((2, 3))
 
-    channels, identity = (3,), "tutor"
 
-    def patch_features(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return (torch.nn.functional.adaptive_avg_pool2d(images, 8),)
+TUTOR: Any = SimpleNamespace(  # knows the mean colours of pictures and of their cells
+    channels=(3,),
+    patch_features=lambda images: (adaptive_avg_pool2d(images, 8),),
+    encoder=SimpleNamespace(
+        encode_image=mean_colours, encode_text=lambda texts: torch.zeros(len(texts), 3)
+    ),
+)
 
 
 def test_a_tutor_is_imitated_less_and_less(
@@ -179,19 +183,19 @@ def test_a_tutor_is_imitated_less_and_less(
 ) -> None:
     torch.manual_seed(0)
     taught = DinoRecipe(
-        width=16, layers=2, heads=2, side=32, prototypes=8, tutor=Tutor(), tutored=0.8
+        width=16, layers=2, heads=2, side=32, prototypes=8, tutor=TUTOR, tutored=0.8
     )
     said: dict[str, float] = {}
     monkeypatch.setattr(taught, "log", lambda name, value: said.update({name: float(value)}))
     images = torch.rand(6, 3, 32, 32) * 2 - 1
-    patches = torch.randn(6, 16, 16, requires_grad=True)
-    midway = taught.imitation(images, patches)
+    states = torch.randn(6, 1 + 16, 16, requires_grad=True)
+    midway = taught.imitation(images, states)
     midway.backward()
-    assert patches.grad is not None and patches.grad.abs().sum() > 0
+    assert states.grad is not None and (states.grad.abs().sum(2) > 0).all()
     assert midway.item() == pytest.approx(10 * (1 - 0.5 / 0.8) * said["tutor"], rel=1e-4)
-    assert recipe.imitation(images, patches).item() == 0  # it has no tutor
+    assert recipe.imitation(images, states).item() == 0  # it has no tutor
     monkeypatch.setattr(taught, "tutored", 0.5)
-    assert taught.imitation(images, patches).item() == 0
+    assert taught.imitation(images, states).item() == 0
     # What is kept and shipped knows of no tutor.
     assert not any("tutor" in name for name in taught.state_dict())
     assert "tutor" not in taught.hparams

@@ -9,7 +9,9 @@ from lr_edit.training.card_facts import architecture, read_recipe
 from lr_edit.training.install import recipe_of
 
 WEIGHTS = Path(__file__).parents[1] / "lr_edit/tabletop/weights"
-MODELS = ("clip", "segformer", "perceptual", "judge", "diffusion", "region", "region_captions")
+MODELS = (
+    "clip", "dino", "segformer", "perceptual", "judge", "diffusion", "region", "region_captions",
+)  # fmt: skip
 FACTS = (
     "architecture", "data", "parameters", "steps", "seconds", "machine", "recipe", "command",
     "figures",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import region_fakes
 import torch
+import yaml
 from tiny_models import tiny_models
 
 from lr_edit.backbones.open_clip import OpenClipEncoder
@@ -88,14 +89,18 @@ def test_rivals_may_learn_on_the_pictures_of_a_test(
 def test_rivals_that_need_dino_say_so_before_anything_is_loaded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The embedded models have none."""
+    entries = yaml.safe_load((CONFIG.parent / "models/tabletop.yaml").read_text(encoding="utf-8"))
+    entries.pop("dino")
+    models = tmp_path / "bare.yaml"
+    models.write_text(yaml.safe_dump(entries), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lr_edit.models._made", lambda *_: pytest.fail("something was loaded"))
-    said = rf"^the rival '{name}' needs dino, which the model set 'tabletop' has not: leave it out"
+    said = rf"^the rival '{name}' needs dino, which the model set '.*bare.yaml' has not: leave it"
+    comparison = Comparison(rivals=("segformer_clip", name), models=str(models))
     with pytest.raises(UserError, match=said) as told:
-        compare(Comparison(rivals=("segformer_clip", name)), None, "cpu")  # type: ignore[arg-type]
+        compare(comparison, None, "cpu")  # type: ignore[arg-type]
     assert "\n" not in str(told.value)
-    assert not list(tmp_path.iterdir())  # nor was any scene rendered
+    assert list(tmp_path.iterdir()) == [models]  # nor was any scene rendered
 
 
 def test_unknown_rivals_are_told() -> None:

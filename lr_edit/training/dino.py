@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
-from lr_edit.backbones.base import DenseEncoder, freeze
+from lr_edit.backbones.base import freeze
 from lr_edit.backbones.dino import load_dino
 from lr_edit.backbones.folders import located
+from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.tabletop.augmented_views import UNCHANGED, views
 from lr_edit.training.losses import (
@@ -59,6 +60,13 @@ def random_patches(images: int, patches: int, generator: torch.Generator) -> Ten
     return (draw < share) & chosen
 
 
+def pupil(tutor: OpenClipDense, width: int) -> nn.ModuleDict:
+    """Linear maps from states of that width to the tutor's embeddings and maps."""
+    embedding = tutor.encoder.encode_text([""]).shape[1]
+    sizes = {"embedding": embedding, "maps": sum(tutor.channels)}
+    return nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
+
+
 class DinoRecipe(Recipe):
     """A student matches, crop by crop, what its own moving average says of the other crops.
 
@@ -69,10 +77,10 @@ class DinoRecipe(Recipe):
     width, layers, heads: of the transformer; side, patch: of its pictures. prototypes: what crops
     are told apart by. patch_weight: of iBOT's part of the loss. momentum: the teacher's at the
     start; it rises to one. frozen: steps for which the prototypes stay. start: a folder to go on
-    from, with a new head. tutor: a trained network whose maps of large crops the student's patches
-    imitate at first, with a weight that has fallen to nothing when the share `tutored` of the
-    training is over: a few hundred thousand crops are far too few to begin without. None: nothing
-    but crops is learned from.
+    from, with a new head. tutor: a CLIP whose maps and embeddings of large crops the student's
+    patches and class tokens imitate, with a weight that falls to nothing by the time that the share
+    `tutored` of the training is over: a few hundred thousand crops are far too few to begin
+    without. None: nothing but crops is learned from.
     """
 
     def __init__(
@@ -87,8 +95,8 @@ class DinoRecipe(Recipe):
         momentum: float = 0.98,
         frozen: int = 200,
         start: str = "",
-        tutor: DenseEncoder | None = None,
-        tutored: float = 0.5,
+        tutor: OpenClipDense | None = None,
+        tutored: float = 1.0,
         schedule: Schedule = Schedule(learning_rate=1e-3, warmup=200, weight_decay=0.05),
         output: str = "",
     ) -> None:
@@ -114,7 +122,7 @@ class DinoRecipe(Recipe):
         freeze(self.teacher_head)
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
         self.tutor, self.tutored = tutor, tutored
-        self.pupil = nn.Linear(width, sum(tutor.channels)) if tutor else None
+        self.pupil = pupil(tutor, width) if tutor else None
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         count, boxes, changes = len(batch["boxes"]), batch["boxes"], batch["changes"]
@@ -133,20 +141,23 @@ class DinoRecipe(Recipe):
         filled = soft_cross_entropy(guess, patches).sum() / max(1, len(guess))
         self.log("classes", loss.detach())
         self.log("patches", filled.detach())
-        return self.log_loss(loss + self.patch_weight * filled + self.imitation(large, seen[:, 1:]))
+        return self.log_loss(loss + self.patch_weight * filled + self.imitation(large, seen))
 
-    def imitation(self, images: Tensor, patches: Tensor) -> Tensor:
-        """What the student's patches [N, P, C] of images [N, 3, S, S] miss of the tutor's maps."""
+    def imitation(self, images: Tensor, states: Tensor) -> Tensor:
+        """What the student's states [N, 1 + P, C] of images [N, 3, S, S] miss of the tutor's."""
         weight = TUTOR_WEIGHT * (1 - training_share(self.trainer) / self.tutored)
         if self.tutor is None or self.pupil is None:
-            return patches.new_zeros(())
+            return states.new_zeros(())
+        said = self.pupil["embedding"](states[:, 0]), self.pupil["maps"](states[:, 1:])
         if weight <= 0:  # Processes that train together wait for a gradient of every weight.
-            return 0 * self.pupil(patches[:1]).sum()
-        rows = math.isqrt(patches.shape[1])
+            return 0 * (said[0].sum() + said[1].sum())
+        rows = math.isqrt(states.shape[1] - 1)
         with torch.no_grad():
+            whole = self.tutor.encoder.encode_image(images).float()
             maps = [adaptive_avg_pool2d(m, rows) for m in self.tutor.patch_features(images)]
-        wanted = torch.cat(maps, 1).flatten(2).transpose(1, 2)
-        missed = unexplained(self.pupil(patches).float().flatten(0, 1), wanted.flatten(0, 1))
+            parts = torch.cat(maps, 1).flatten(2).transpose(1, 2).flatten(0, 1)
+        missed = unexplained(said[0].float(), whole)
+        missed = missed + unexplained(said[1].float().flatten(0, 1), parts)
         self.log("tutor", missed.detach())
         return weight * missed
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 from torch.utils.data import Dataset
 
 from lr_edit.backbones.dino import DinoEncoder
@@ -88,7 +88,8 @@ def measure_dino(
     folder: str, device: str = "cpu", split: str = "test", count: int = 1024, bank: int = 2048
 ) -> Figures:
     """Crops of one thing: the noun that the most similar crops of another split vote for, by
-    the mean of all patch features; as a floor, by the colours of 8 x 8 pixels each."""
+    the mean of all patch features; as a floor, by the colours of 8 x 8 pixels each. Whole pictures:
+    which share of its attention the class token pays to things, and which share these cover."""
     encoder = DinoEncoder(folder, device=device)
     images, nouns = plain_crops(scenes_of(split), count)
     known, labels = plain_crops(scenes_of("validation" if split == "test" else "train"), bank)
@@ -104,9 +105,23 @@ def measure_dino(
     return {
         "noun_by_neighbours": right(lambda part: encoder.patch_features(part)[-1].mean((2, 3))),
         "noun_by_colours": right(lambda part: avg_pool2d(part, 8).flatten(1)),
+        **attention_to_things(folder, device, scenes_of(split)),
         "crops": count,
         "bank": bank,
     }
+
+
+def attention_to_things(folder: str, device: str, scenes: RenderedScenes) -> Figures:
+    """attention_to_things: the share of the class token's attention to patches that those with
+    things have, a patch counting by how much of it they cover; area_of_things: their area's."""
+    encoder = DinoEncoder(folder, side=scenes.images.shape[1], device=device)
+    pictures = from_uint8(torch.from_numpy(scenes.images[:BATCH].copy()))
+    with torch.inference_mode():
+        attention = encoder.attention(pictures).mean(1).cpu()
+    things = torch.from_numpy(scenes.instances[:BATCH] > 0).float()[:, None]
+    cover = adaptive_avg_pool2d(things, attention.shape[-1])[:, 0]
+    paid = (attention * cover).sum((1, 2)) / attention.sum((1, 2))
+    return {"attention_to_things": float(paid.mean()), "area_of_things": float(cover.mean())}
 
 
 def plain_crops(scenes: RenderedScenes, count: int) -> tuple[Tensor, Tensor]:
