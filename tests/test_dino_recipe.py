@@ -189,13 +189,18 @@ def test_a_tutor_is_imitated_less_and_less(
     monkeypatch.setattr(taught, "log", lambda name, value: said.update({name: float(value)}))
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     states = torch.randn(6, 1 + 16, 16, requires_grad=True)
-    midway = taught.imitation(images, states)
+    midway = taught.taught(images, states)
     midway.backward()
     assert states.grad is not None and (states.grad.abs().sum(2) > 0).all()
     assert midway.item() == pytest.approx(10 * (1 - 0.5 / 0.8) * said["tutor"], rel=1e-4)
-    assert recipe.imitation(images, states).item() == 0  # it has no tutor
+    assert recipe.taught(images, states).item() == 0  # it has no tutor
     monkeypatch.setattr(taught, "tutored", 0.5)
-    assert taught.imitation(images, states).item() == 0
+    taught.zero_grad(set_to_none=True)
+    over = taught.taught(images, states)
+    over.backward()
+    assert over.item() == 0
+    assert taught.imitation is not None
+    assert all(p.grad is not None for p in taught.imitation.parameters())
     # What is kept and shipped knows of no tutor.
     assert not any("tutor" in name for name in taught.state_dict())
     assert "tutor" not in taught.hparams

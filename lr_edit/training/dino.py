@@ -1,13 +1,12 @@
 """The recipe of the tabletop DINO: a vision transformer that learns from crops without labels."""
 
-import math
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, normalize
+from torch.nn.functional import normalize
 
 from lr_edit.backbones.base import freeze
 from lr_edit.backbones.dino import load_dino
@@ -15,12 +14,12 @@ from lr_edit.backbones.folders import located
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.backbones.pretrained import quiet
 from lr_edit.tabletop.augmented_views import UNCHANGED, views
+from lr_edit.training.imitation import Imitation
 from lr_edit.training.losses import (
     across_views,
     balanced,
     cosine_path,
     soft_cross_entropy,
-    unexplained,
 )
 from lr_edit.training.neighbours import neighbour_labels
 from lr_edit.training.recipe import Recipe, Schedule, training_share
@@ -60,13 +59,6 @@ def random_patches(images: int, patches: int, generator: torch.Generator) -> Ten
     return (draw < share) & chosen
 
 
-def pupil(tutor: OpenClipDense, width: int) -> nn.ModuleDict:
-    """Linear maps from states of that width to the tutor's embeddings and maps."""
-    embedding = tutor.encoder.encode_text([""]).shape[1]
-    sizes = {"embedding": embedding, "maps": sum(tutor.channels)}
-    return nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
-
-
 class DinoRecipe(Recipe):
     """A student matches, crop by crop, what its own moving average says of the other crops.
 
@@ -79,8 +71,7 @@ class DinoRecipe(Recipe):
     start; it rises to one. frozen: steps for which the prototypes stay. start: a folder to go on
     from, with a new head. tutor: a CLIP whose maps and embeddings of large crops the student's
     patches and class tokens imitate, with a weight that falls to nothing by the time that the share
-    `tutored` of the training is over: a few hundred thousand crops are far too few to begin
-    without. None: nothing but crops is learned from.
+    `tutored` of the training is over; None: nothing but crops is learned from.
     """
 
     def __init__(
@@ -121,8 +112,8 @@ class DinoRecipe(Recipe):
         freeze(self.network)
         freeze(self.teacher_head)
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
-        self.tutor, self.tutored = tutor, tutored
-        self.pupil = pupil(tutor, width) if tutor else None
+        self.imitation = Imitation(tutor, width) if tutor else None
+        self.tutored = tutored
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         count, boxes, changes = len(batch["boxes"]), batch["boxes"], batch["changes"]
@@ -141,23 +132,16 @@ class DinoRecipe(Recipe):
         filled = soft_cross_entropy(guess, patches).sum() / max(1, len(guess))
         self.log("classes", loss.detach())
         self.log("patches", filled.detach())
-        return self.log_loss(loss + self.patch_weight * filled + self.imitation(large, seen))
+        return self.log_loss(loss + self.patch_weight * filled + self.taught(large, seen))
 
-    def imitation(self, images: Tensor, states: Tensor) -> Tensor:
-        """What the student's states [N, 1 + P, C] of images [N, 3, S, S] miss of the tutor's."""
-        weight = TUTOR_WEIGHT * (1 - training_share(self.trainer) / self.tutored)
-        if self.tutor is None or self.pupil is None:
+    def taught(self, images: Tensor, states: Tensor) -> Tensor:
+        """The tutor's part of the loss: what states [N, 1 + P, C] of images miss, weighted."""
+        if self.imitation is None:
             return states.new_zeros(())
-        said = self.pupil["embedding"](states[:, 0]), self.pupil["maps"](states[:, 1:])
-        if weight <= 0:  # Processes that train together wait for a gradient of every weight.
-            return 0 * (said[0].sum() + said[1].sum())
-        rows = math.isqrt(states.shape[1] - 1)
-        with torch.no_grad():
-            whole = self.tutor.encoder.encode_image(images).float()
-            maps = [adaptive_avg_pool2d(m, rows) for m in self.tutor.patch_features(images)]
-            parts = torch.cat(maps, 1).flatten(2).transpose(1, 2).flatten(0, 1)
-        missed = unexplained(said[0].float(), whole)
-        missed = missed + unexplained(said[1].float().flatten(0, 1), parts)
+        weight = TUTOR_WEIGHT * (1 - training_share(self.trainer) / self.tutored)
+        if weight <= 0:
+            return self.imitation.nothing()
+        missed = self.imitation(images, states)
         self.log("tutor", missed.detach())
         return weight * missed
 
