@@ -95,9 +95,9 @@ def test_rivals_that_need_dino_say_so_before_anything_is_loaded(
     models.write_text(yaml.safe_dump(entries), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lr_edit.models._made", lambda *_: pytest.fail("something was loaded"))
-    said = rf"^the rival '{name}' needs dino, which the model set '.*bare.yaml' has not: leave it"
+    lacking = rf"^the rival '{name}' needs dino, which the model set '.*bare\.yaml' has not"
     comparison = Comparison(rivals=("segformer_clip", name), models=str(models))
-    with pytest.raises(UserError, match=said) as told:
+    with pytest.raises(UserError, match=f"{lacking}: leave it out") as told:
         compare(comparison, None, "cpu")  # type: ignore[arg-type]
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == [models]  # nor was any scene rendered
