@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from lr_edit.backbones.checks import file_hashes, read_card, verify, write_card
 from lr_edit.errors import UserError
 from lr_edit.training import install as module
-from lr_edit.training.card_facts import architecture, read_recipe, training_data
+from lr_edit.training.card_facts import architecture, read_recipe, training_data, tutor
 from lr_edit.training.install import install, main, recipe_of
 from lr_edit.training.measures import DECISIVE, MEASURES
 from lr_edit.training.run_facts import facts_together, run_facts
@@ -208,6 +208,13 @@ def test_the_data_of_every_recipe_can_be_told(name: str) -> None:
     assert told.startswith(values["dataset"]["class_path"].rpartition(".")[2])
     assert str(values["train_scenes"]) in told
     assert ("edit pairs" in told) == bool(values.get("pairs"))
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_a_shipped_card_names_the_tutor_of_its_recipe(name: str) -> None:
+    told = tutor(read_recipe(recipe_of(name)))
+    assert bool(told) == (name == "dino")
+    assert (read_card(module.WEIGHTS / name) or {}).get("tutor", "") == told
 
 
 def test_networks_in_several_folders_are_all_named(tmp_path: Path) -> None:

@@ -82,6 +82,14 @@ def training_data(recipe: Mapping[str, Any]) -> str:
     )
 
 
+def tutor(recipe: Mapping[str, Any]) -> str:
+    """The frozen network that a recipe has its own imitate, "" where there is none."""
+    entry = recipe["model"].get("init_args", {}).get("tutor")
+    if not entry:
+        return ""
+    return f"{class_name(entry)} of {entry['init_args']['encoder']['init_args']['name']}"
+
+
 def class_name(entry: Mapping[str, Any]) -> str:
     """The bare name of the class that an entry of a recipe builds."""
     return str(entry["class_path"]).rpartition(".")[2]

@@ -19,7 +19,7 @@ from lr_edit.backbones.checks import read_card, write_card
 from lr_edit.backbones.folders import ROOT, local_folder, replacing_folder
 from lr_edit.errors import UserError
 from lr_edit.evaluation.machine import commit
-from lr_edit.training.card_facts import architecture, read_recipe, training_data
+from lr_edit.training.card_facts import architecture, read_recipe, training_data, tutor
 from lr_edit.training.measure_region import measure_region, reads_what_is_shipped
 from lr_edit.training.measures import DECISIVE, MEASURES, describe_figures
 from lr_edit.training.run_facts import all_legs, facts_together, run_facts
@@ -163,6 +163,7 @@ def ship(name: str, new: Path, facts: dict[str, Any]) -> None:
     recipe, command = read_recipe(path), command_of(path, facts.pop("start"))
     data = training_data(recipe)
     facts["legs"] = all_legs(facts, data)
+    facts["tutor"] = tutor(recipe)
     history = facts.pop("history")
     known = {name: fact for name, fact in facts.items() if fact != "" and name != "seconds_before"}
     with replacing_folder(WEIGHTS / name) as place:
