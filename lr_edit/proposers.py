@@ -30,12 +30,12 @@ def _entry(part: str) -> Way:
     return Way((part,), lambda models: models.part(part))
 
 
-def _per_image(shape: ShapeName) -> Way:
-    """Learnable Regions, trained on the picture that is asked about."""
+def _per_image(shape: ShapeName, apart: float = 0.0) -> Way:
+    """Learnable Regions, trained on the picture that is asked about; apart: as PerImageOptions."""
     return Way(
         ("clip", "dino", "diffusion"),
         lambda models: per_image_proposer(
-            models.clip, models.dino, models.diffusion, PerImageOptions(shape)
+            models.clip, models.dino, models.diffusion, PerImageOptions(shape, apart=apart)
         ),
     )
 
@@ -48,7 +48,7 @@ FROM_MODELS: dict[str, Way] = {
     "clipseg": _entry("clipseg"),
     "grounded_sam": _entry("grounded_sam"),
     "per_image": _per_image("boxes"),
-    "per_image_masks": _per_image("masks"),
+    "per_image_masks": _per_image("masks", apart=0.1),
     "learnable_regions_as_released": _per_image("random"),
     "whole": Way((), lambda models: WholeProposer()),
 }

@@ -203,6 +203,7 @@ def test_the_published_recipe_is_the_default() -> None:
     options = PerImageOptions()
     assert [half * 32 for half in options.halves] == [4, 6, 8, 10, 12, 14]
     assert (options.shape, options.anchors, options.finalists) == ("boxes", 9, 3)
+    assert options.apart == 0
     assert (options.iterations, options.learning_rate) == (10, 5e-3)
 
 
@@ -260,6 +261,8 @@ def test_a_size_is_liked_for_what_its_own_box_shows() -> None:
 def test_an_unknown_shape_and_an_empty_prompt_are_refused(networks: tuple) -> None:
     with pytest.raises(UserError, match=r"shape is 'ring'.*boxes"):
         PerImageOptions(shape="ring")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="apart is 2: give a share"):
+        PerImageOptions(apart=2)
     with pytest.raises(UserError, match="phrase is empty"):
         proposer(networks, "boxes").propose(picture(), "  ")
 
@@ -274,6 +277,39 @@ def test_boxes_of_the_margin_fit_around_every_anchor(
     assert 1 <= len(points) <= count
     fits = min(margin, 0.5 - 0.5 / min(rows, columns))
     assert (points >= fits - 1e-6).all() and (points <= 1 - fits + 1e-6).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 20), st.floats(0.01, 0.5))
+def test_anchors_keep_apart_and_the_most_attended_ones_are_taken(
+    rows: int, columns: int, count: int, apart: float
+) -> None:
+    attention = torch.rand(rows, columns, generator=torch.Generator().manual_seed(columns))
+    points = anchor_points(attention, count, 0.0, apart)
+    away = (points[:, None] - points[None]).abs().amax(-1) + torch.eye(len(points))
+    assert len(points) <= count and bool((away >= apart - 1e-6).all())
+    cells = (points * torch.tensor([columns, rows])).long()
+    taken = attention[cells[:, 1], cells[:, 0]]
+    assert float(taken[0]) == float(attention.max()) and bool((taken.diff() <= 0).all())
+    if len(points) < count:  # every cell is near some point
+        y, x = torch.meshgrid(
+            (torch.arange(rows) + 0.5) / rows,
+            (torch.arange(columns) + 0.5) / columns,
+            indexing="ij",
+        )
+        cells = torch.stack((x.flatten(), y.flatten()), 1)
+        assert bool(((cells[:, None] - points[None]).abs().amax(-1).amin(1) < apart + 1e-6).all())
+
+
+def test_anchors_that_keep_apart_come_to_things_at_the_border() -> None:
+    """Where the largest box must fit, as published, all of them are near the middle."""
+    for apart in (0.0, 0.15):
+        method = per_image_fakes.proposer("boxes", anchors=9, apart=apart)
+        shape = method.shape(picture(64, 64))
+        assert isinstance(shape, BoxSizes)
+        smallest = shape.get_buffer("boxes").view(9, 6, 4)[:, 0]
+        cut_off = bool(((smallest <= 0) | (smallest >= 1)).any())
+        assert cut_off == (apart > 0)
 
 
 def test_the_first_anchor_is_where_attention_is_highest() -> None:

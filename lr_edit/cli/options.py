@@ -18,7 +18,7 @@ from lr_edit.guidance.options import (
 
 PROPOSERS = {
     "learned": "prompt", "segformer_clip": "phrase", "clipseg": "phrase", "grounded_sam": "phrase",
-    "per_image": "prompt", "mask": "nothing", "whole": "nothing",
+    "per_image": "prompt", "per_image_masks": "prompt", "mask": "nothing", "whole": "nothing",
 }  # fmt: skip
 """What finds the region, and the least it must be told: a phrase for what is there (--replace), or
 the prompt alone (--with), or nothing."""

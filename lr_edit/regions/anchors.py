@@ -9,20 +9,28 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 
-def anchor_points(attention: Tensor, count: int, margin: float) -> Tensor:
+def anchor_points(attention: Tensor, count: int, margin: float, apart: float = 0.0) -> Tensor:
     """The `count` centres [A, 2] of the cells of an attention map [h, w] that are attended to most.
 
-    margin: no point comes nearer to the border, so that boxes of that half size fit; where fewer
-    cells are left, fewer points are.
+    margin: no point comes nearer to the border, so that boxes of that half size fit. apart: how far
+    two points are from each other at least, along one of the axes; 0 (as published) takes
+    neighbours too. Where fewer cells are left, fewer points are.
     """
     rows, columns = attention.shape
     y = (torch.arange(rows, device=attention.device) + 0.5) / rows
     x = (torch.arange(columns, device=attention.device) + 0.5) / columns
     margin = min(margin, 0.5 - 0.5 / min(rows, columns))
     fits_y, fits_x = ((v >= margin) & (v <= 1 - margin) for v in (y, x))
-    values = attention.masked_fill(~(fits_y[:, None] & fits_x[None]), -torch.inf).flatten()
-    best = values.topk(min(count, int(values.isfinite().sum()))).indices
-    return torch.stack((x[best % columns], y[best // columns]), 1)
+    values = attention.masked_fill(~(fits_y[:, None] & fits_x[None]), -torch.inf)
+    points: list[Tensor] = []
+    while len(points) < count and bool(values.isfinite().any()):
+        best = values.argmax()
+        points.append(torch.stack((x[best % columns], y[best // columns])))
+        away_x, away_y = ((v - c).abs() for v, c in zip((x, y), points[-1], strict=True))
+        near = (away_y[:, None] < apart) & (away_x[None] < apart)
+        values = values.masked_fill(near, -torch.inf)
+        values.view(-1)[best] = -torch.inf
+    return torch.stack(points)
 
 
 def resampled(attention: Tensor, cells: int) -> Tensor:

@@ -42,6 +42,9 @@ class PerImageOptions:
         shape: "boxes" as published, "masks" with a mask head instead, "random": sizes as the
             released code has them, at random and without learning.
         anchors: how many points.
+        apart: how far apart these are at least, a share of the picture; they may then come near to
+            its border, which cuts larger boxes off. 0, as published: the most attended cells of
+            those around which the largest box fits, which are all near the middle.
         halves: half the side of each box, as a share of the picture (cells of 32, as published).
         iterations: optimiser steps on the picture.
         learning_rate: of Adam.
@@ -55,6 +58,7 @@ class PerImageOptions:
 
     shape: ShapeName = "boxes"
     anchors: int = 9
+    apart: float = 0.0
     halves: tuple[float, ...] = (4 / 32, 6 / 32, 8 / 32, 10 / 32, 12 / 32, 14 / 32)
     iterations: int = 10
     learning_rate: float = 5e-3
@@ -70,6 +74,10 @@ class PerImageOptions:
             raise UserError(f"shape is {self.shape!r}: give one of {names}")
         if self.views < 0:
             raise UserError(f"views is {self.views}: give 0 (none) or more; 16 as published")
+        if not 0 <= self.apart < 1:
+            raise UserError(
+                f"apart is {self.apart}: give a share of the picture from 0 (as published) to 1"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +139,8 @@ class PerImageProposer(RegionProposer):
             attention = resampled(self.dino.attention(image)[0].mean(0), GRID)
             features = self.dino.patch_features(image)[-1]
         reach = float(halves.max())
-        points = anchor_points(attention, options.anchors, reach)
+        margin = 0.0 if options.apart else reach
+        points = anchor_points(attention, options.anchors, margin, options.apart)
         size = (image.shape[-2], image.shape[-1])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
