@@ -77,12 +77,15 @@ def test_rivals_may_learn_on_the_pictures_of_a_test(
     comparison = Comparison(
         phrases=1, parts=("attribute",), edits=1, rivals=(*ON_THE_PICTURE, "whole"),
         models=str(tiny_models(tmp_path / "tiny", context=77)), output="compared", size=32,
+        timed=0, examples=0,
     )  # fmt: skip
     learned = LearnedProposer(region_fakes.network(), region_fakes.features(), 0.0)
     with torch.inference_mode():
         rows = compare(comparison, learned, "cpu")["rows"]
     assert {row["proposer"] for row in rows} == {"learned", *ON_THE_PICTURE, "whole"}
     assert all(row["n"] == 1 and 0 <= row["miou"] <= 1 for row in rows)
+    assert all(row["ms_first_phrase"] is None for row in rows)
+    assert not (tmp_path / "compared/examples.png").exists()
 
 
 @pytest.mark.parametrize("name", ON_THE_PICTURE)
@@ -108,3 +111,9 @@ def test_unknown_rivals_are_told() -> None:
         rivals(("clip",), "no such set", "cpu")
     with pytest.raises(UserError, match=r"unknown rival 'clip'"):
         Comparison(rivals=("clip",))
+
+
+@pytest.mark.parametrize("name", ["timed", "examples"])
+def test_negative_counts_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match=rf"^{name} is -1: give 0 \(none\) or more"):
+        Comparison(**{name: -1})  # type: ignore[arg-type]

@@ -22,15 +22,19 @@ _WAYS = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERE
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of region proposers on the tabletop's test split; UserError for unknown rivals.
+    """A comparison of region proposers on the tabletop's test split; UserError for unknown rivals
+    and negative counts.
 
     Attributes:
         phrases: how many of each part.
         parts: of the test split.
         edits: replace edits against whose exact differences the edit masks are measured.
         rivals: beside the network: those of `lr_edit.proposers`, and those in REFERENCES. The
-            ones that learn on each picture (per_image, per_image_masks) take seconds a phrase.
+            ones that learn on each picture (per_image, per_image_masks) take seconds a phrase:
+            with them, ask for fewer `phrases`, `timed` and `examples`.
         models: the model set that rivals are made of.
+        timed: pictures on which the time of all is taken; 0: none is.
+        examples: phrases on the sheet of examples, which are asked once more; 0: no sheet.
         output: folder for regions.json, regions.md and the pictures.
         size: of the pictures, in pixels a side.
         folder: where rendered scenes are kept.
@@ -41,12 +45,17 @@ class Comparison:
     edits: int = 200
     rivals: tuple[str, ...] = ("segformer_clip", "centre_box", "random_box", "true_mask")
     models: str = "tabletop"
+    timed: int = 24
+    examples: int = 12
     output: str = "runs/region/test"
     size: int = 128
     folder: str = ".cache/tabletop"
 
     def __post_init__(self) -> None:
         check_rivals(self.rivals)
+        for name in ("timed", "examples"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} is {getattr(self, name)}: give 0 (none) or more")
 
 
 def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
@@ -72,6 +81,8 @@ def _compare(comparison: Comparison, learned: LearnedProposer, device: str) -> d
         comparison.output,
         shown=(_NETWORK, *(n for n in comparison.rivals if n not in REFERENCES)),
         edits=edits,
+        timed=comparison.timed,
+        examples=comparison.examples,
         device=device,
     )
 
