@@ -1,9 +1,11 @@
 """What a training of the region network leaves to look at."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from lr_edit.errors import UserError
@@ -21,6 +23,27 @@ SMALL = [
     "--data.init_args.test_scenes=3", "--data.init_args.test_samples=4",
     "--model.init_args.network={width: 16, heads: 2, mixers: 1, side: 64}",
 ]  # fmt: skip
+
+
+def test_a_curve_of_losses_has_the_mean_since_the_validation_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    monkeypatch.chdir(tmp_path)
+    run(["fit", *SMALL, "--trainer.log_every_n_steps=1"])
+    (logged,) = tmp_path.glob("runs/region/version_*/metrics.csv")
+    with logged.open() as lines:
+        losses = [float(row["loss"]) for row in csv.DictReader(lines) if row["loss"]]
+    checkpoint = torch.load(tmp_path / "runs/region/checkpoints/last.ckpt", weights_only=True)
+    (kept,) = (
+        state for name, state in checkpoint["callbacks"].items() if "ValidationPictures" in name
+    )
+    (first, mean_before), (second, mean_after) = kept["curves"]["loss"]
+    assert (first, second) == (2, 4) and len(losses) == 4
+    assert mean_before == pytest.approx(sum(losses[:2]) / 2, rel=1e-4)
+    assert mean_after == pytest.approx(sum(losses[2:]) / 2, rel=1e-4)
+    assert kept["sums"] == {}
+    assert len(kept["curves"]["val_miou"]) == 2
 
 
 def test_masks_and_curves_are_drawn_after_every_validation(

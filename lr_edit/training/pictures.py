@@ -22,13 +22,21 @@ _SIDE, _COLUMNS = 150, 6
 class ValidationPictures(Callback):
     """After every validation: a sheet of its first phrases and the curves so far.
 
-    folder: where step_N.png and curves.png are written; TensorBoard gets the sheet as well, where
-    it logs. pictures: how many are shown, each with all its phrases.
+    Of losses a curve has the mean since the validation before: one batch says little. folder: where
+    step_N.png and curves.png are written; TensorBoard gets the sheet as well, where it logs.
+    pictures: how many are shown, each with all its phrases.
     """
 
     def __init__(self, folder: str, pictures: int = 6) -> None:
         self.folder, self.pictures = folder, pictures
         self.curves: dict[str, list[tuple[int, float]]] = {}
+        self.sums: dict[str, tuple[torch.Tensor, int]] = {}
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("loss"):
+                total, count = self.sums.get(name, (torch.zeros_like(value), 0))
+                self.sums[name] = total + value.detach(), count + 1
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
@@ -48,17 +56,19 @@ class ValidationPictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        for name, value in trainer.callback_metrics.items():
-            if name.startswith(("val_", "loss")):
-                self.curves.setdefault(name, []).append((trainer.global_step, float(value)))
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        measured = {n: v for n, v in trainer.callback_metrics.items() if n.startswith("val_")}
+        for name, value in {**means, **measured}.items():
+            self.curves.setdefault(name, []).append((trainer.global_step, float(value)))
+        self.sums = {}
         with replacing(made_folder(self.folder) / "curves.png") as temporary:
             draw_curves(self.curves, temporary)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"curves": self.curves}
+        return {"curves": self.curves, "sums": self.sums}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.curves = state_dict["curves"]
+        self.curves, self.sums = state_dict["curves"], state_dict.get("sums", {})
 
 
 @torch.no_grad()
