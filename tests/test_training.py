@@ -287,3 +287,4 @@ def test_regions_are_learned_on_one_picture(
     region = Image.open("learned/region.png")
     assert region.size == (48, 40) and region.getextrema() == (0, 255)
     assert Path("learned/sheet.png").is_file()
+    assert not Path("config.yaml").exists() and Path("runs/region_per_image/config.yaml").is_file()
