@@ -292,12 +292,8 @@ def test_anchors_keep_apart_and_the_most_attended_ones_are_taken(
     taken = attention[cells[:, 1], cells[:, 0]]
     assert float(taken[0]) == float(attention.max()) and bool((taken.diff() <= 0).all())
     if len(points) < count:  # every cell is near some point
-        y, x = torch.meshgrid(
-            (torch.arange(rows) + 0.5) / rows,
-            (torch.arange(columns) + 0.5) / columns,
-            indexing="ij",
-        )
-        cells = torch.stack((x.flatten(), y.flatten()), 1)
+        cells = anchor_points(attention, rows * columns, 0.0)
+        assert len(cells) == rows * columns
         assert bool(((cells[:, None] - points[None]).abs().amax(-1).amin(1) < apart + 1e-6).all())
 
 

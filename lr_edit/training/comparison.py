@@ -22,8 +22,9 @@ _WAYS = {n: way for n, way in FROM_MODELS.items() if n not in (_NETWORK, *REFERE
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of region proposers on the tabletop's test split; UserError for unknown rivals
-    and negative counts.
+    """A comparison of region proposers on the tabletop's test split.
+
+    Raises UserError for unknown rivals and for negative counts.
 
     Attributes:
         phrases: how many of each part.
