@@ -19,6 +19,7 @@ from lr_edit.training.losses import (
     across_views,
     balanced,
     cosine_path,
+    no_loss,
     soft_cross_entropy,
 )
 from lr_edit.training.neighbours import neighbour_labels
@@ -140,7 +141,7 @@ class DinoRecipe(Recipe):
             return states.new_zeros(())
         weight = TUTOR_WEIGHT * (1 - training_share(self.trainer) / self.tutored)
         if weight <= 0:
-            return self.imitation.nothing()
+            return no_loss(self.imitation)
         missed = self.imitation(images, states)
         self.log("tutor", missed.detach())
         return weight * missed

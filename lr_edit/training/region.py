@@ -17,6 +17,7 @@ from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
 from lr_edit.training.heads import save_head, take_head
+from lr_edit.training.losses import no_loss
 from lr_edit.training.objectives.base import Learner, Objective
 from lr_edit.training.recipe import Recipe, Schedule, training_share
 
@@ -83,8 +84,8 @@ class RegionRecipe(Recipe):
         for name, value in terms.items():
             self.log(f"loss_{name}", value.detach())
         loss = torch.stack(list(terms.values())).sum()
-        if self.trainer.world_size > 1:  # a process waits for the others' gradients of everything
-            loss = loss + 0 * torch.stack([p.sum() for p in self.parameters()]).sum()
+        if self.trainer.world_size > 1:
+            loss = loss + no_loss(self)
         return self.log_loss(loss)
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
