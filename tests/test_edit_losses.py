@@ -88,6 +88,22 @@ def test_the_three_losses_weigh_alike_unless_told_otherwise(folder: Path) -> Non
             torch.testing.assert_close(losses[name], factor * plain[name])
 
 
+def test_edits_start_from_what_a_caption_says_is_there_else_from_the_phrase(folder: Path) -> None:
+    """ "a blue mug" as an edit prompt says what the mug becomes, not what it is."""
+    clip = OpenClipDense(OpenClipEncoder(f"local-dir:{folder / 'clip'}"))
+    objective = DifferentiableEdit(clip, SimpleNamespace())  # type: ignore[arg-type]
+    batch = {
+        "image": random(1, 3, 32, 32).clamp(-1, 1), "edit": torch.ones(1, 1, dtype=torch.bool),
+        "phrases": ["a blue mug"], "prompts": ["a blue mug"],
+    }  # fmt: skip
+    said = clip.encoder.encode_text(["a blue mug", "a red apple"])
+    for given, expected in ((batch, said[:1]), (batch | {"captions": ["a red apple"]}, said[1:])):
+        _, prompt, caption, _ = objective.references(given)
+        torch.testing.assert_close(prompt, said[:1])
+        torch.testing.assert_close(caption, expected)
+    assert not torch.allclose(said[0], said[1])
+
+
 @pytest.mark.parametrize("size", [(16, 16), (20, 33)])
 def test_an_edit_in_one_step_keeps_the_outside_as_it_is(
     folder: Path, size: tuple[int, int]

@@ -14,7 +14,8 @@ from lr_edit.tabletop.scene import NOUNS, UNSEEN_PAIRS, sample_scene
 def test_items_are_functions_of_their_index_and_hold_no_mask(tmp_path: Path) -> None:
     samples = CaptionedPictures(rendered("train", 4, 48, tmp_path, processes=1), 100, phrases=3)
     first, again = samples[7], samples[7]
-    assert first.keys() == {"image", "clear", "phrases", "meant", "prompts", "edit"}
+    names = {"image", "clear", "phrases", "meant", "prompts", "captions", "edit"}
+    assert first.keys() == names and first["captions"] == first["phrases"]
     assert torch.equal(first["image"], again["image"]) and first["phrases"] == again["phrases"]
     assert first["image"].shape == (3, 48, 48) and first["image"].abs().max() <= 1
     assert len(first["phrases"]) == len(first["prompts"]) == 3 and not first["edit"].any()
@@ -29,6 +30,22 @@ def test_every_phrase_names_something_that_is_there() -> None:
         if scene.things:
             for phrase in true_phrases(scene, random.Random(seed), 3):
                 assert read(scene, phrase.text) == set(phrase.targets), (seed, phrase.text)
+
+
+def test_an_edit_prompt_says_itself_what_things_become_and_its_caption_what_they_are(
+    tmp_path: Path,
+) -> None:
+    scenes = rendered("train", 4, 48, tmp_path, processes=1)
+    samples = CaptionedPictures(scenes, 20, phrases=2, kinds=("edit_prompt",))
+    seen = 0
+    for item in (samples[k] for k in range(20)):
+        rows = zip(item["edit"], item["phrases"], item["prompts"], item["captions"], strict=True)
+        for edit, phrase, prompt, caption in rows:
+            if edit:
+                seen += 1
+                assert prompt == phrase != caption
+                assert caption.split()[-1] in phrase.split(), (phrase, caption)
+    assert seen > 10
 
 
 def test_no_wish_is_for_what_training_must_not_see() -> None:

@@ -28,7 +28,8 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
     each, the plain words of the caption for those things, one text a thing: "the mug left of the
     lamp" is "a red mug". "edit": whether the phrase is an edit prompt, "a blue mug" for that one.
     "clear": the picture as it is, where "image" is jittered and may be gray. "prompts": P texts,
-    what each might be turned into.
+    what each might be turned into, which an edit prompt says itself. "captions": P texts, what is
+    there now: the phrase, or for an edit prompt the plain words.
 
     length: how many items. phrases: P. kinds: of phrases that something fits, each as often as it
     is named. gray_share: how many pictures are gray, whose phrases name no colour. jitter: as of
@@ -60,13 +61,19 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
         clear = from_uint8(torch.from_numpy(self.scenes.images[number].copy())[None])[0]
         gray = rng.random() < self.gray_share
         said = true_phrases(scene, rng, self.phrases, self.kinds, not gray)
+        texts = [phrase.text for phrase in said]
+        edits = [phrase.reading == "edit" for phrase in said]
+        meant = [plain_words(scene, phrase) for phrase in said]
+        other = wishes(rng, len(said))
+        there = [" and ".join(words) for words in meant]
         return {
             "image": as_shown(clear, rng, self.jitter, gray),
             "clear": clear,
-            "phrases": [phrase.text for phrase in said],
-            "meant": [plain_words(scene, phrase) for phrase in said],
-            "prompts": wishes(rng, len(said)),
-            "edit": torch.tensor([phrase.reading == "edit" for phrase in said]),
+            "phrases": texts,
+            "meant": meant,
+            "prompts": [a if edit else b for edit, a, b in zip(edits, texts, other, strict=True)],
+            "captions": [a if edit else b for edit, a, b in zip(edits, there, texts, strict=True)],
+            "edit": torch.tensor(edits),
         }
 
     @staticmethod

@@ -47,9 +47,10 @@ class EditWeights:
 
 
 class EditObjective(Objective):
-    """What both ways share: the losses of edited pictures; a batch has "prompts" beside "phrases".
+    """What both ways share: the losses of edited pictures.
 
-    clip: judges edits, frozen.
+    A batch has "prompts" beside "phrases", what things are turned into, and "captions", what they
+    are before it; without these, the phrases say it. clip: judges edits, frozen.
     """
 
     def __init__(self, clip: OpenClipDense, weights: EditWeights | None = None) -> None:
@@ -78,7 +79,8 @@ class EditObjective(Objective):
         and the source's token map."""
         count, encoder = batch["edit"].shape[1], self.clip.encoder
         source = encoder.encode_image(batch["image"]).repeat_interleave(count, 0)
-        prompt, caption = (encoder.encode_text(batch[k]) for k in ("prompts", "phrases"))
+        prompt = encoder.encode_text(batch["prompts"])
+        caption = encoder.encode_text(batch.get("captions", batch["phrases"]))
         tokens = self.clip.patch_features(batch["image"])[-1].repeat_interleave(count, 0)
         return source, prompt, caption, tokens
 
