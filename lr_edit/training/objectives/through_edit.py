@@ -80,7 +80,7 @@ class EditObjective(Objective):
         count, encoder = batch["edit"].shape[1], self.clip.encoder
         source = encoder.encode_image(batch["image"]).repeat_interleave(count, 0)
         prompt = encoder.encode_text(batch["prompts"])
-        caption = encoder.encode_text(batch.get("captions", batch["phrases"]))
+        caption = encoder.encode_text(batch["captions" if "captions" in batch else "phrases"])
         tokens = self.clip.patch_features(batch["image"])[-1].repeat_interleave(count, 0)
         return source, prompt, caption, tokens
 
