@@ -61,19 +61,18 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
         clear = from_uint8(torch.from_numpy(self.scenes.images[number].copy())[None])[0]
         gray = rng.random() < self.gray_share
         said = true_phrases(scene, rng, self.phrases, self.kinds, not gray)
-        texts = [phrase.text for phrase in said]
-        edits = [phrase.reading == "edit" for phrase in said]
         meant = [plain_words(scene, phrase) for phrase in said]
-        other = wishes(rng, len(said))
-        there = [" and ".join(words) for words in meant]
+        shown = as_shown(clear, rng, self.jitter, gray)
+        rows = zip(said, meant, wishes(rng, len(said)), strict=True)
+        turned = [before_and_after(*row) for row in rows]
         return {
-            "image": as_shown(clear, rng, self.jitter, gray),
+            "image": shown,
             "clear": clear,
-            "phrases": texts,
+            "phrases": [phrase.text for phrase in said],
             "meant": meant,
-            "prompts": [a if edit else b for edit, a, b in zip(edits, texts, other, strict=True)],
-            "captions": [a if edit else b for edit, a, b in zip(edits, there, texts, strict=True)],
-            "edit": torch.tensor(edits),
+            "prompts": [after for _, after in turned],
+            "captions": [before for before, _ in turned],
+            "edit": torch.tensor([phrase.reading == "edit" for phrase in said]),
         }
 
     @staticmethod
@@ -134,3 +133,11 @@ def true_phrases(
 def plain_words(scene: Scene, phrase: Phrase) -> tuple[str, ...]:
     """What a caption calls the things that a phrase speaks of, each text once."""
     return tuple(dict.fromkeys(describe(scene.things[k], ("colour",)) for k in phrase.targets))
+
+
+def before_and_after(phrase: Phrase, plain: Sequence[str], wish: str) -> tuple[str, str]:
+    """What a caption says of the things of a phrase, and what they are turned into: an edit prompt
+    says that itself, and the plain words what is there; what any other names becomes the wish."""
+    if phrase.reading == "edit":
+        return " and ".join(plain), phrase.text
+    return phrase.text, wish
