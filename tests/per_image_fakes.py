@@ -18,6 +18,9 @@ class Dense(Simple):
         super().__init__()
         self.encoder = LinearClip()
 
+    def patches_and_whole(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        return self.patch_features(images), self.encoder.encode_image(images)
+
 
 class ColourDino:
     """Attends to what is red, in two heads of 16 by 16 cells; its features are colours."""

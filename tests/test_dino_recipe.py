@@ -171,10 +171,8 @@ def mean_colours(images: torch.Tensor) -> torch.Tensor:
 
 TUTOR: Any = SimpleNamespace(  # knows the mean colours of pictures and of their cells
     channels=(3,),
-    patch_features=lambda images: (adaptive_avg_pool2d(images, 8),),
-    encoder=SimpleNamespace(
-        encode_image=mean_colours, encode_text=lambda texts: torch.zeros(len(texts), 3)
-    ),
+    patches_and_whole=lambda images: ((adaptive_avg_pool2d(images, 8),), mean_colours(images)),
+    encoder=SimpleNamespace(encode_text=lambda texts: torch.zeros(len(texts), 3)),
 )
 
 

@@ -78,6 +78,25 @@ def test_windows_see_what_the_network_sees_of_each_alone(encoder: OpenClipEncode
     assert dense.identity.endswith("side 64 stride 32")
 
 
+@pytest.mark.parametrize(
+    ("side", "stride", "runs"), [(0, 0, 1), (32, 0, 1), (64, 0, 2), (64, 32, 2)]
+)
+def test_patches_and_the_whole_take_one_run_where_both_see_the_same(
+    encoder: OpenClipEncoder, side: int, stride: int, runs: int
+) -> None:
+    dense, images = OpenClipDense(encoder, (1, 3), side, stride), pictures()
+    seen: list[torch.Size] = []
+    hook = encoder.network.visual.conv1.register_forward_hook(
+        lambda _, inputs, __: seen.append(inputs[0].shape)
+    )
+    maps, whole = dense.patches_and_whole(images)
+    hook.remove()
+    assert len(seen) == runs
+    for ours, alone in zip(maps, dense.patch_features(images), strict=True):
+        torch.testing.assert_close(ours, alone)
+    torch.testing.assert_close(whole, encoder.encode_image(images))
+
+
 def test_overlapping_windows_are_averaged_in_place() -> None:
     picture = torch.rand(2, 3, 24, 24)
     cut = windows(picture, 8, 4)

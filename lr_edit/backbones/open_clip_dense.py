@@ -63,14 +63,30 @@ class OpenClipDense(DenseEncoder, TokenEncoder):
         maps = self._states(windows(pixels, self._window, self._stride))
         return tuple(joined(m, len(images), self._stride // self._patch) for m in maps)
 
+    def patches_and_whole(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """`patch_features`, and the encoder's unit embeddings [B, D]: of one run of the tower where
+        both see the picture at the same size, of two elsewhere."""
+        side = (self._side, self._side)
+        if self._stride or side != tuple(self._visual.image_size):
+            return self.patch_features(images), self._encoder.encode_image(images)
+        pixels, taken = self._encoder.pixels(images, side), self._taken
+        found = self._visual.forward_intermediates(pixels, indices=taken)
+        maps = tuple(m.float() for m in found["image_intermediates"])
+        return maps, F.normalize(found["image_features"], dim=-1).float()
+
     def _states(self, pixels: Tensor) -> tuple[Tensor, ...]:
         visual, rows = self._visual, self._window // self._patch
         patches = visual.conv1(pixels).flatten(2).transpose(1, 2)
         first = visual.class_embedding.expand(len(patches), 1, -1)
         tokens = visual.ln_pre(torch.cat((first, patches), 1) + self._positions)
-        taken = [layer - 1 for layer in self._layers]
+        taken = self._taken
         _, states = visual.transformer.forward_intermediates(tokens, indices=taken, stop_early=True)
         return tuple(as_grid(state[:, 1:], rows, rows).float() for state in states)
+
+    @property
+    def _taken(self) -> list[int]:
+        """The layers as OpenCLIP counts them."""
+        return [layer - 1 for layer in self._layers]
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -153,9 +153,9 @@ class PerImageProposer(RegionProposer):
     def references(self, image: Tensor, prompt: str) -> References:
         """All that stays the same while the regions of image [1, 3, H, W] learn."""
         encoder = self.clip.encoder
-        source, tokens = encoder.encode_image(image), self.clip.patch_features(image)[-1]
+        maps, source = self.clip.patches_and_whole(image)
         wanted, said = encoder.encode_text([prompt, CAPTION]).split(1)
-        return References(image, self.diffusion.embed([prompt]), source, wanted, said, tokens)
+        return References(image, self.diffusion.embed([prompt]), source, wanted, said, maps[-1])
 
     def learn(self, shape: Shape, references: References, generator: torch.Generator) -> None:
         """Trains the regions on the three losses of the edits that they give."""
@@ -190,25 +190,26 @@ class PerImageProposer(RegionProposer):
         """text, direction and structure: means over the edits that masks [A, 1, H, W] give."""
         same = references
         edited = self.edited(same.image, same.condition, masks, generator)
-        embedded, source = self.embedded(edited, references, generator)
+        maps, whole = self.clip.patches_and_whole(edited)
+        embedded, source = whole, same.source.expand(len(edited), -1)
+        if self.options.views:
+            embedded, source = self.viewed(edited, same.image, generator)
         return {
             "text": text_loss(embedded, same.prompt).mean(),
             "direction": direction_loss(embedded, source, same.prompt, same.caption).mean(),
-            "structure": structure_loss(self.clip.patch_features(edited)[-1], same.tokens).mean(),
+            "structure": structure_loss(maps[-1], same.tokens).mean(),
         }
 
-    def embedded(
-        self, edited: Tensor, references: References, generator: torch.Generator
+    def viewed(
+        self, edited: Tensor, source: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """CLIP's embeddings of edits [A, 3, H, W] and of their source, alike in shape, plainly [A,
-        D] or of every view [views · A, D]."""
-        encode, views = self.clip.encoder.encode_image, self.options.views
-        if not views:
-            return encode(edited), references.source.expand(len(edited), -1)
-        both = torch.cat((edited, references.image.to(edited)))
-        seen = encode(random_views(both, views, generator)).unflatten(0, (views, len(both)))
-        source = seen[:, -1:].detach().expand(-1, len(edited), -1)
-        return seen[:, :-1].flatten(0, 1), source.flatten(0, 1)
+        """CLIP's embeddings [views · A, D] of every view of edits [A, 3, H, W], and of the same
+        views of their source [1, 3, H, W]."""
+        views, both = self.options.views, torch.cat((edited, source.to(edited)))
+        seen = self.clip.encoder.encode_image(random_views(both, views, generator))
+        seen = seen.unflatten(0, (views, len(both)))
+        before = seen[:, -1:].detach().expand(-1, len(edited), -1)
+        return seen[:, :-1].flatten(0, 1), before.flatten(0, 1)
 
     def ranked(
         self, image: Tensor, prompt: str, masks: Tensor, generator: torch.Generator

@@ -34,6 +34,6 @@ class Imitation(nn.Module):
     @torch.no_grad()
     def told(self, images: Tensor, rows: int) -> tuple[Tensor, Tensor]:
         """The tutor's embeddings [N, E] of images, and its maps [N, P, D] of rows x rows cells."""
-        maps = [adaptive_avg_pool2d(m, rows) for m in self.tutor.patch_features(images)]
-        cells = torch.cat(maps, 1).flatten(2).transpose(1, 2)
-        return self.tutor.encoder.encode_image(images).float(), cells
+        maps, whole = self.tutor.patches_and_whole(images)
+        parts = torch.cat([adaptive_avg_pool2d(m, rows) for m in maps], 1)
+        return whole, parts.flatten(2).transpose(1, 2)

@@ -78,23 +78,22 @@ class EditObjective(Objective):
         """What edits are compared with, of every phrase: embeddings of source, prompt and caption,
         and the source's token map."""
         count, encoder = batch["edit"].shape[1], self.clip.encoder
-        source = encoder.encode_image(batch["image"]).repeat_interleave(count, 0)
+        maps, source = self.clip.patches_and_whole(batch["image"])
         prompt = encoder.encode_text(batch["prompts"])
         caption = encoder.encode_text(batch["captions" if "captions" in batch else "phrases"])
-        tokens = self.clip.patch_features(batch["image"])[-1].repeat_interleave(count, 0)
+        source, tokens = (told.repeat_interleave(count, 0) for told in (source, maps[-1]))
         return source, prompt, caption, tokens
 
     def losses(self, references: tuple[Tensor, ...], edited: Tensor) -> dict[str, Tensor]:
         """The three losses [P] of edited pictures [P, 3, S, S], weighted."""
-        clip, weights = self.clip, self.weights
+        weights = self.weights
         source, prompt, caption, tokens = references
         with plain_attention(edited.device):
-            embedded = clip.encoder.encode_image(edited)
-            shown = clip.patch_features(edited)[-1]
+            maps, embedded = self.clip.patches_and_whole(edited)
         return {
             "text": weights.text * text_loss(embedded, prompt),
             "direction": weights.direction * direction_loss(embedded, source, prompt, caption),
-            "structure": weights.structure * structure_loss(shown, tokens),
+            "structure": weights.structure * structure_loss(maps[-1], tokens),
         }
 
 
