@@ -38,5 +38,5 @@ $(READY): requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-clean:
-	rm -rf out runs .cache .pytest_cache .mypy_cache .ruff_cache
+clean:  ## removes results and what can be rendered again; trained runs stay
+	rm -rf out .cache .pytest_cache .mypy_cache .ruff_cache

@@ -81,7 +81,7 @@ def test_rivals_may_learn_on_the_pictures_of_a_test(
     )  # fmt: skip
     learned = LearnedProposer(region_fakes.network(), region_fakes.features(), 0.0)
     with torch.inference_mode():
-        rows = compare(comparison, learned, "cpu")["rows"]
+        rows = compare(comparison, learned, "tiny", "cpu")["rows"]
     assert {row["proposer"] for row in rows} == {"learned", *ON_THE_PICTURE, "whole"}
     assert all(row["n"] == 1 and 0 <= row["miou"] <= 1 for row in rows)
     assert all(row["ms_first_phrase"] is None for row in rows)
@@ -101,7 +101,7 @@ def test_rivals_that_need_dino_say_so_before_anything_is_loaded(
     lacking = rf"^the rival '{name}' needs dino, which the model set '.*bare\.yaml' has not"
     comparison = Comparison(rivals=("segformer_clip", name), models=str(models))
     with pytest.raises(UserError, match=f"{lacking}: leave it out") as told:
-        compare(comparison, None, "cpu")  # type: ignore[arg-type]
+        compare(comparison, None, "tiny", "cpu")  # type: ignore[arg-type]
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == [models]  # nor was any scene rendered
 

@@ -45,11 +45,19 @@ def edit_parser() -> ArgumentParser:
     parser = new_parser("", _ABOUT, _USAGE)
     add = parser.add_argument
     add("--config", action="config", help="YAML file with any of these options")
-    add("--image", required=True, help="the picture to edit")
-    add("--output", required=True, metavar="DIR", help="folder for the results, new or empty")
+    add("--image", type=str, required=True, help="the picture to edit")
+    add(
+        "--output",
+        type=str,
+        required=True,
+        metavar="DIR",
+        help="folder for the results, new or empty",
+    )
     add("--overwrite", action="store_true", help="replace results that are in the folder already")
     add("--trace", action="store_true", help="also show the edit step by step, in trace.png")
-    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1")
+    add(
+        "--device", type=str, default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1"
+    )
     add_edit_options(parser)
     return parser
 
@@ -57,25 +65,26 @@ def edit_parser() -> ArgumentParser:
 def add_edit_options(parser: ArgumentParser) -> None:
     """What one edit can be told; nested groups are filled from the option classes' signatures."""
     add = parser.add_argument
-    add("--replace", metavar="PHRASE", help="what to change: 'the red apple'")
-    add("--with", metavar="PHRASE", help="what it becomes: 'an orange'")
-    add("--remove", metavar="PHRASE", help="what to take away, in place of --replace and --with")
-    add("--instruction", metavar="TEXT", help="both in one: 'turn the sofa red'")
+    add("--replace", type=str, metavar="PHRASE", help="what to change: 'the red apple'")
+    add("--with", type=str, metavar="PHRASE", help="what it becomes: 'an orange'")
+    add("--remove", type=str, metavar="PHRASE", help="what to take away, in place of these two")
+    add("--instruction", type=str, metavar="TEXT", help="both in one: 'turn the sofa red'")
     add(
         "--mask",
+        type=str,
         metavar="FILE",
-        help="picture of the region, white = edit; its shadow is looked for",
+        help="a picture, white = edit; with --replace and without --grow, the thing's shadow too",
     )
-    add("--proposer", help=_PROPOSER)
+    add("--proposer", type=str, help=_PROPOSER)
     add("--region-only", action="store_true", help="write the region and stop; no --with is needed")
-    add("--force", action="store_true", help="edit what comes nearest where nothing fits")
+    add("--force", action="store_true", help="if nothing fits the phrase, edit what comes nearest")
     add("--grow", type=int, help="short for --window.grow and --window.margin: widen the region")
     add("--feather", type=int, help="short for --window.feather: soften its rim")
-    add("--models", default="tabletop", help="name of a model set, or the path of its .yaml file")
+    add("--models", type=str, default="tabletop", help="tabletop, photo, …, or a .yaml file")
     add("--count", type=int, default=4, help="candidates, of which the best is taken")
     add("--steps", type=int, help="short for --sampling.steps")
-    add("--seed", type=int, default=0, help="of the first candidate; the next have the next ones")
-    add("--distance", help="how CLIP's loss measures: spherical (if not given) or cosine")
+    add("--seed", type=int, default=0, help="of the first candidate; the others count on from it")
+    add("--distance", type=str, help="how CLIP's loss measures: spherical (if not given) or cosine")
     add("--threads", type=int, help="CPU threads; as many as torch likes if not given")
     for name, kind in GROUPS.items():
         parser.add_class_arguments(kind, name)

@@ -59,16 +59,21 @@ class Comparison:
                 raise UserError(f"{name} is {getattr(self, name)}: give 0 (none) or more")
 
 
-def compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
+def compare(
+    comparison: Comparison, learned: LearnedProposer, weights: str, device: str
+) -> dict[str, Any]:
     """Runs it, the network first; what regions.json holds. Raises UserError as `rivals` does.
 
-    Rivals may learn on the pictures, which the inference mode of a test would not let them.
+    weights: where the network's come from, which the header of the results tells. Rivals may learn
+    on the pictures, which the inference mode of a test would not let them.
     """
     with torch.inference_mode(False), torch.no_grad():
-        return _compare(comparison, learned, device)
+        return _compare(comparison, learned, weights, device)
 
 
-def _compare(comparison: Comparison, learned: LearnedProposer, device: str) -> dict[str, Any]:
+def _compare(
+    comparison: Comparison, learned: LearnedProposer, weights: str, device: str
+) -> dict[str, Any]:
     proposers = {_NETWORK: always(learned)}
     proposers |= rivals(comparison.rivals, comparison.models, device)  # before scenes are rendered
     cases = {
@@ -84,6 +89,7 @@ def _compare(comparison: Comparison, learned: LearnedProposer, device: str) -> d
         edits=edits,
         timed=comparison.timed,
         examples=comparison.examples,
+        header={"network": weights},
         device=device,
     )
 
