@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lr_edit.crop import crop
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.editors.window import Window, match_color, open_window
@@ -223,6 +224,29 @@ def test_bfloat16_is_near_float32():
     ]
     assert results[1].candidates.dtype == torch.float32
     torch.testing.assert_close(results[0].candidates, results[1].candidates, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+@pytest.mark.parametrize("tall", [False, True])
+def test_what_is_thinner_than_a_pixel_of_the_model_is_painted_whole(width, tall):
+    """A line across a large picture, of which averages would leave a tenth."""
+    region = box_mask(256, 256, 20, 101, 236, 101 + width)
+    region = region.mT if tall else region
+    window = open_window(picture(256, 256), region, 32, WindowOptions(minimum=8, grow=0))
+    assert window.box[2] - window.box[0] > 200
+    across = window.mask[0, 0].amax(1 if tall else 0)
+    assert across[4:-4].min() > 0.95
+    assert window.mask.amax() <= 1 and window.hole.sum() >= 24
+
+
+def test_a_thin_tail_of_a_thick_thing_is_painted_whole_and_the_rest_as_ever():
+    thick = box_mask(256, 256, 20, 60, 120, 160)
+    tail = box_mask(256, 256, 20, 100, 236, 102)
+    options = WindowOptions(minimum=240, grow=0)
+    with_tail = open_window(picture(256, 256), (thick + tail).clamp(max=1), 32, options)
+    alone = crop(thick, with_tail.box, 32)
+    assert with_tail.mask[0, 0, :, 19:26].amax(0).min() > 0.95
+    torch.testing.assert_close(with_tail.mask[..., :10], alone[..., :10])
 
 
 def window_with_cast(cast: float) -> tuple[Tensor, Window]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lr_edit.crop import Box, crop, mask_box, paste, paste_mask, square_crop
@@ -14,6 +15,7 @@ from lr_edit.editors.options import WindowOptions
 from lr_edit.masks import feather_mask, grow_mask
 
 _RING = 3  # pixels around the region on which colours are compared
+_NEAR = 3  # model pixels within which a solid part shows that nothing is thin
 _LARGEST_SHIFT = 0.2  # of the range [-1, 1]; more than that is no colour cast but another picture
 
 
@@ -55,8 +57,20 @@ def open_window(
     roomy = min(ceil(longest * (1 + 2 * options.context)), size, *picture_size)
     least = max(options.minimum, fitting, roomy)
     box = square_crop(box, picture_size, options.context / 2, least)
-    mask = grow_mask(crop(region, box, size), grow)
+    mask = grow_mask(_shrunk(region, box, size), grow)
     return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
+
+
+def _shrunk(region: Tensor, box: Box, size: int) -> Tensor:
+    """What a box shows of a region, at the model's size [1, 1, S, S]: parts thinner than a pixel
+    there count as much as in the picture, where plain averages would leave them faint."""
+    shown, side = crop(region, box, size), box[2] - box[0]
+    if side <= size:
+        return shown
+    highest, reach = F.adaptive_max_pool2d(crop(region, box, side), size), 2 * _NEAR + 1
+    near, full = (F.max_pool2d(m, reach, 1, _NEAR) for m in (shown, highest))
+    raised = (shown * full / near.clamp_min(1e-6)).clamp(max=1)
+    return torch.where(near < full / 2, raised, shown)
 
 
 def match_color(patches: Tensor, unblended: Tensor, window: Window) -> Tensor:
