@@ -57,11 +57,12 @@ def load_picture(
     side, or holds what could not be kept exactly: CMYK, float, or 16 bits of colour.
     """
     with _opened(path, limit, minimum) as image:
-        if ";16" in str(getattr(image, "tile", "")) and not image.mode.startswith("I;16"):
+        if _cut_to_8_bits(image):
             raise UserError(
                 f"{shown(path)} has 16 bits a channel, which would be cut to 8: "
                 "save it with 8 bits a channel first"
             )
+        _rescale_transparent(image)
         original = _upright(image, path)
     plain = _plain_mode(original, path)
     icc = plain.info.get("icc_profile")
@@ -162,6 +163,25 @@ def _check_header(image: Image.Image, path: str | Path, limit: int, minimum: int
         raise UserError(
             f"{shown(path)} holds several pictures (an animation or pages): save one of them"
         )
+
+
+def _stored(image: Image.Image) -> str:
+    """How the file holds the pixels, as Pillow's decoders call it: "L;4", "RGB;16B"."""
+    tiles = getattr(image, "tile", None)
+    return str(tiles[0][3]) if tiles else ""
+
+
+def _cut_to_8_bits(image: Image.Image) -> bool:
+    """Whether reading would cut 16 bits a channel to 8; a BMP's 16 are those of three channels."""
+    return ";16" in _stored(image) and image.format != "BMP" and not image.mode.startswith("I;16")
+
+
+def _rescale_transparent(image: Image.Image) -> None:
+    """A gray PNG's transparent value as its pixels are read: Pillow spreads 2 and 4 bits over 0 to
+    255, but not this."""
+    key, factor = image.info.get("transparency"), {"L;2": 85, "L;4": 17}.get(_stored(image))
+    if image.format == "PNG" and isinstance(key, int) and factor:
+        image.info["transparency"] = key * factor
 
 
 def _upright(image: Image.Image, path: str | Path) -> Image.Image:

@@ -1,15 +1,19 @@
 """Results that appear whole or not at all; it knows nothing of what they are."""
 
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from lr_edit.errors import UserError
 
 _UNFINISHED = ".unfinished-"
+ESCAPED = "backslashreplace"
+"""What becomes of file names that are not UTF-8 in JSON: \\udcXX, which is valid there."""
 
 
 @contextmanager
@@ -36,6 +40,7 @@ def output_folder(
                 temporary.mkdir()
             yield temporary
             with explained(target):
+                check_output(target, overwrite)  # another run may have filled it meanwhile
                 for old in {old for pattern in stale for old in target.glob(pattern)}:
                     old.unlink()
                 _move_up(temporary, target)
@@ -144,6 +149,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """A file of indented JSON, any script as it is."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", errors=ESCAPED)
 
 
 def shown(path: str | Path) -> str:

@@ -66,6 +66,26 @@ def test_an_imagefolder_may_have_other_columns(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("made", [image_folder, json_lines])
+def test_a_byte_order_mark_is_no_part_of_a_list(
+    made: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """As PowerShell and Excel write it."""
+    place = made(tmp_path)
+    file = place / "metadata.jsonl" if place.is_dir() else place
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    source = ImageFolder(str(place)) if place.is_dir() else JsonLines(str(place))
+    assert len(source) > 0 and source.record(0).phrases
+
+
+def test_a_path_that_no_disk_takes_is_a_missing_picture(tmp_path: Path) -> None:
+    row = {"file_name": "x" * 400, "text": "a dog"}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    record = ImageFolder(str(tmp_path), "text").record(0)
+    with pytest.raises(Unusable, match="missing picture"):
+        record.picture.image()
+
+
 def test_lines_hold_masks_of_every_kind(tmp_path: Path) -> None:
     source = JsonLines(str(json_lines(tmp_path)))
     assert len(source) == 4

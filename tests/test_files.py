@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from picture_files import noise, refused, written
+from picture_files import noise, png_chunk, raw_png, refused, written
 from PIL import Image, ImageCms
 
 from lr_edit.errors import UserError
@@ -130,6 +130,31 @@ def test_a_transparent_color_key_becomes_alpha(mode, tmp_path):
     assert "one transparent colour" in picture.notice and "saved as" in picture.notice
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_gray_is_found_at_every_depth(depth, tmp_path):
+    """Pillow spreads the values over 0 to 255, but not the one that is transparent."""
+    most = 2**depth - 1
+    bits = "".join(f"{value:0{depth}b}" for value in (0, most, 1, most, 0, most, 1, most))
+    row = b"\0" + int(bits, 2).to_bytes(depth, "big")
+    path = tmp_path / "in.png"
+    path.write_bytes(raw_png(8, depth, 0, row * 8, png_chunk(b"tRNS", struct.pack(">H", most))))
+    alpha = np.asarray(load_picture(path).original.getchannel("A"))
+    expected = [255 * int(value != most) for value in (0, most, 1, most, 0, most, 1, most)]
+    assert (alpha == expected).all()
+
+
+def test_a_bmp_of_16_bits_a_pixel_has_8_a_channel_at_most(tmp_path):
+    rows = struct.pack("<8H", *([0xF800, 0x07E0] * 4)) * 8  # red and green, of 5, 6 and 5 bits
+    masks = struct.pack("<3I", 0xF800, 0x07E0, 0x001F)
+    info = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 16, 3, len(rows), 0, 0, 0, 0)
+    start = 14 + len(info) + len(masks)
+    head = b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start)
+    path = tmp_path / "in.bmp"
+    path.write_bytes(head + info + masks + rows)
+    picture = np.asarray(load_picture(path).original)
+    assert (picture[:, ::2] == (255, 0, 0)).all() and (picture[:, 1::2] == (0, 255, 0)).all()
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "bmp", "gif", "tiff"])
 def test_other_formats_are_read(kind, tmp_path):
     path = written(Image.fromarray(noise()), tmp_path / f"in.{kind}")
@@ -154,16 +179,8 @@ def test_16_bit_gray_of_either_byte_order(tmp_path):
 
 def sixteen_bit_png(channels):
     """A 16-bit colour PNG, which Pillow reads but cannot write."""
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    kind = {2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + bytes(10 * channels * 2) for _ in range(10))
-    head = struct.pack(">IIBBBBB", 10, 10, 16, kind, 0, 0, 0)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
+    return raw_png(10, 16, {2: 4, 3: 2, 4: 6}[channels], rows)
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])

@@ -191,6 +191,25 @@ def test_a_wrong_distance_in_a_file(refused, tmp_path, text, message):
     refused(message, config=tmp_path / "mine.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("with: 7", "--with: expected str, got 7"),
+        ("replace: [a]", "--replace: expected str"),
+        ("proposer: [whole]", "--proposer: expected str"),
+        ("seed: null", "--seed"),
+        ("sampling: null", "sampling"),
+        ("sampling: {steps: null}", "sampling.steps"),
+        ("window: 5", "window"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_in_a_file(refused, tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    name = text.partition(":")[0]
+    without = {name: None} if name in ("with", "replace") else {}
+    refused(message, config=tmp_path / "mine.yaml", **without)
+
+
 def test_a_pipeline_has_no_trace(refused, tmp_path):
     kind = "lr_edit.backbones.pipeline.PipelineInpainter"
     text = f"inpainter: {{class_path: {kind}, init_args: {{name: /none}}}}\n"

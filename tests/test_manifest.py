@@ -79,6 +79,9 @@ def test_the_command_line_speaks_where_a_line_is_silent(tmp_path):
         (APPLE | {"sampling": {"stpes": 3}}, '"sampling.stpes" is unknown'),
         (APPLE | {"sampling": {"cfg": "much"}}, "sampling.cfg: expected float, got much"),
         (APPLE | {"sampling": {"cfg": -1}}, "sampling.cfg is -1"),
+        (APPLE | {"sampling": {"steps": None}}, "sampling.steps is null: give a value"),
+        (APPLE | {"sampling.negative": None}, "sampling.negative is null"),
+        (APPLE | {"window": {"grow": None}}, "window.grow is null"),
         (APPLE | {"seed": 1.5}, "'seed' is 1.5: expected a whole number"),
         (APPLE | {"seed": True}, "expected a whole number"),
         (APPLE | {"seed": None}, "expected a whole number"),
@@ -96,6 +99,7 @@ def test_the_command_line_speaks_where_a_line_is_silent(tmp_path):
         (APPLE | {"id": ".hidden"}, "cannot name a folder"),
         (APPLE | {"id": "results.jsonl"}, "cannot name a folder"),
         (APPLE | {"id": "x" * 200}, "cannot name a folder"),
+        (APPLE | {"id": "漢" * 100}, "cannot name a folder"),
         (APPLE | {"id": "FIRST"}, "that of line 1"),
     ],
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.regions.region import Region, RegionProposer
 
 _STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
-_STALE = ("candidates/[0-9][0-9]*_score*.png", "trace.png")
+_STALE = ("candidates/[0-9][0-9]*_score*.png", "trace.png", "change.png")
 
 
 @dataclass(frozen=True)

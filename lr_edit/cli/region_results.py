@@ -1,12 +1,11 @@
 """What `infer.py --region-only` leaves in its folder: the masks, a sheet, and a report."""
 
-import json
 from pathlib import Path
 
 from lr_edit.cli.edit import Request
 from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil
-from lr_edit.output import replacing
+from lr_edit.output import replacing, write_json
 from lr_edit.regions.region import Region
 from lr_edit.sheet import Tile, marked, sheet
 
@@ -44,6 +43,6 @@ def write_region(folder: Path, request: Request, region: Region) -> str:
         "settings": {**request.settings.given, "proposer": request.settings.proposer},
     }  # fmt: skip
     with replacing(folder / "report.json") as path:
-        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, report)
     output = Path(request.settings.output)
     return f"{output / 'region.png'} is “{instruction.find}”: {note}"

@@ -1,6 +1,5 @@
 """What an edit leaves in its folder: pictures, a sheet, and a report of everything."""
 
-import json
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +17,7 @@ from lr_edit.editors.guided import GuidedEditor
 from lr_edit.evaluation.machine import peak_rss_mb, provenance
 from lr_edit.files import save_image
 from lr_edit.images import composite, mask_to_pil
-from lr_edit.output import replacing
+from lr_edit.output import replacing, write_json
 from lr_edit.ranked import Candidate
 from lr_edit.sheet import Tile, marked, sheet
 
@@ -69,7 +68,7 @@ def write_results(
     report = _report(request, result, figures, names, seconds)
     report |= {} if trace is None else {"trace": trace.report()}
     with replacing(folder / "report.json") as path:
-        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, report)
     return _summary(request, result, figures)
 
 

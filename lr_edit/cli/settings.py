@@ -1,7 +1,7 @@
 """What the options of an edit mean together: a checked request; no torch is loaded."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from inspect import signature
 from typing import Any, cast
 
@@ -58,6 +58,7 @@ def edit_settings(arguments: Sequence[str]) -> EditSettings:
 
 def settings_of(values: Namespace) -> EditSettings:
     """The request that the values of all options make; UserError for whatever cannot be meant."""
+    _check_groups(values)
     given = {k: v for k, v in values.as_dict().items() if k != "config"}
     groups: dict[str, Any] = {name: kind(**values[name].as_dict()) for name, kind in GROUPS.items()}
     if values.steps is not None:
@@ -86,6 +87,16 @@ def settings_of(values: Namespace) -> EditSettings:
         given=given,
         **groups,
     )
+
+
+def _check_groups(values: Namespace) -> None:
+    """UserError for a null where an option, or a whole group of them, has a value."""
+    for name, kind in GROUPS.items():
+        if not isinstance(values[name], Namespace):
+            raise UserError(f"{name} is {values[name]!r}: give a group of options")
+        for option in fields(kind):
+            if values[name][option.name] is None and option.default is not None:
+                raise UserError(f"{name}.{option.name} is null: give a value, or leave it out")
 
 
 def _instruction(values: Namespace, proposer: str) -> Instruction:
@@ -182,7 +193,9 @@ def _trace(values: Namespace) -> bool:
     return True
 
 
-def _seeds(first: int, count: int) -> tuple[int, ...]:
+def _seeds(first: int | None, count: int | None) -> tuple[int, ...]:
+    if first is None or count is None:
+        raise UserError("--seed or --count is null: give a whole number, or leave it out")
     if not 1 <= count <= MOST_CANDIDATES:
         raise UserError(f"--count is {count}: give 1 to {MOST_CANDIDATES}")
     if not 0 <= first <= _SEEDS - count:

@@ -1,5 +1,6 @@
 """Open Images with its instance masks (Benenson et al., CVPR 2019): CSV files and PNG masks."""
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -33,10 +34,11 @@ class OpenImages(PhraseSource):
     def names(self) -> dict[str, str]:
         """What the labels are called; UserError where the file has no such pairs."""
         try:
-            lines = self.classes.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
+            lines = self.classes.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "no text in UTF-8"
             raise UserError(
-                f"{str(self.classes)!r} cannot be read ({error.strerror}): give the classes' CSV"
+                f"{str(self.classes)!r} cannot be read ({reason}): give the classes' CSV"
             ) from error
         pairs = (line.partition(",") for line in lines)
         names = {label: name.strip('" ').lower() for label, comma, name in pairs if comma}
@@ -83,5 +85,5 @@ class OpenImages(PhraseSource):
             self.masks / name[:1].upper() / name,
             self.masks / name[:1] / name,
         )
-        path = next((place for place in places if place.is_file()), places[0])
+        path = next((place for place in places if os.path.isfile(place)), places[0])
         return Drawn(Stored(path, str(path), "mask"), str(path), stretched=True)

@@ -5,6 +5,7 @@ Here it is enough that the colours are right.
 """
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -43,7 +44,7 @@ class Stored(LazyPicture):
             return self.content
         if isinstance(self.content, bytes):
             return read_image(io.BytesIO(self.content), self.name, self.kind)
-        if not self.content.is_file():
+        if not os.path.isfile(self.content):  # False, too, where the path is too long
             raise Unusable(f"missing {self.kind}", self.name)
         return read_image(self.content, self.name, self.kind)
 

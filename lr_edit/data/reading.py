@@ -30,7 +30,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 def json_file(path: Path) -> Any:
     """What a JSON file holds; raises UserError for a missing file or one that is not JSON."""
-    with _readable(path), path.open(encoding="utf-8") as file:
+    with _readable(path), path.open(encoding="utf-8-sig") as file:
         try:
             return json.load(file)
         except json.JSONDecodeError as error:
@@ -45,7 +45,7 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     Raises UserError for a missing file, and for the first line that is no object.
     """
     rows = []
-    with _readable(path), path.open(encoding="utf-8") as file:
+    with _readable(path), path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -64,7 +64,7 @@ def table(path: Path, columns: Iterable[str]) -> Iterator[list[str]]:
 
     Raises UserError for a missing file and for columns that it lacks.
     """
-    with _readable(path), path.open(encoding="utf-8", newline="") as file:
+    with _readable(path), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         named = next(rows, [])
         check_columns(columns, named, str(path))

@@ -4,6 +4,7 @@ Kazemzadeh et al., EMNLP 2014; Yu et al., ECCV 2016; Mao et al., CVPR 2016.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -128,5 +129,5 @@ def coco_picture(folder: Path, file_name: str, number: int) -> Stored:
         folder / "train2014" / file_name, folder / file_name, folder / "coco/train2014" / file_name,
         folder / "train2017" / short, folder / "val2017" / short, folder / short,
     )  # fmt: skip
-    found = next((place for place in places if place.is_file()), places[0])
+    found = next((place for place in places if os.path.isfile(place)), places[0])
     return Stored(found, str(found))

@@ -6,6 +6,7 @@ from typing import Any
 
 from lr_edit.cli.bulk.manifest import Failure, Line
 from lr_edit.cli.bulk.store import Store
+from lr_edit.output import ESCAPED
 
 
 def write_index(store: Store, lines: Sequence[Line], failures: Iterable[Failure]) -> list[Failure]:
@@ -54,5 +55,5 @@ def _write(store: Store, name: str, rows: Sequence[dict[str, Any]]) -> None:
             (store.root / name).unlink(missing_ok=True)
             return
         text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors=ESCAPED)
         path.replace(store.root / name)

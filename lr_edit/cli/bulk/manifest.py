@@ -17,7 +17,10 @@ from lr_edit.cli.settings import EditSettings, settings_of
 from lr_edit.errors import NothingFits, UserError
 
 RESERVED = ("results.jsonl", "errors.jsonl")  # the names of the index files
-_LONGEST_ID = 120  # characters; at most 4 bytes each in UTF-8
+_LONGEST_ID = 120  # characters
+_LONGEST_NAME = (
+    240  # bytes: file systems take 255, and a folder that is replaced gets a longer name
+)
 _KINDS: dict[str, type] = {
     "image": str, "replace": str, "with": str, "remove": str, "instruction": str, "mask": str,
     "proposer": str, "region_only": bool, "force": bool, "grow": int, "feather": int, "count": int,
@@ -142,10 +145,11 @@ def _checked_id(name: Any) -> str:
     """The id; UserError for one that cannot be the name of a folder."""
     if not isinstance(name, str):
         raise UserError(f"the id is {_shown(name)}: write text, in quotes")
-    if not re.fullmatch(r"\w[\w.+=@-]*", name) or len(name) > _LONGEST_ID or name in RESERVED:
+    long = len(name) > _LONGEST_ID or len(name.encode()) > _LONGEST_NAME
+    if long or not re.fullmatch(r"\w[\w.+=@-]*", name) or name in RESERVED:
         raise UserError(
-            f"the id {_shown(name)} cannot name a folder: take up to {_LONGEST_ID} letters, "
-            "digits and . _ - + = @"
+            f"the id {_shown(name)} cannot name a folder: take up to {_LONGEST_ID} letters "
+            f"({_LONGEST_NAME} bytes), digits and . _ - + = @"
         )
     return name
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lr_edit.cli.bulk.manifest import Line
 from lr_edit.errors import UserError
-from lr_edit.output import explained, made_folder, sweep, unfinished
+from lr_edit.output import explained, made_folder, sweep, unfinished, write_json
 
 State = Literal["new", "done", "changed", "foreign"]
 _REPORT = "report.json"
@@ -86,8 +86,7 @@ class Store:
                 "seconds": round(seconds, 3),
             }  # fmt: skip
             report = json.loads((folder / _REPORT).read_text(encoding="utf-8")) | {_KEY: note}
-            text = json.dumps(report, indent=1, ensure_ascii=False)
-            (folder / _REPORT).write_text(text + "\n", encoding="utf-8")
+            write_json(folder / _REPORT, report)
             target, old = self.root / line.id, folder.with_name(f"{folder.name}-old")
             if target.exists():
                 target.replace(old)
