@@ -13,6 +13,7 @@ from lr_edit.training.objectives.mask_terms import (
     out_of_range,
     total_variation,
     unlike_neighbours,
+    unlike_target,
 )
 
 ROWS = torch.eye(3)  # three phrases, or views, that have nothing in common
@@ -22,6 +23,16 @@ def left_half() -> torch.Tensor:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2] = 1
     return mask
+
+
+def test_unlike_target_is_the_same_where_autocast_would_compute_in_half_precision() -> None:
+    """And it leaves autocast for what autocast refuses on a GPU."""
+    generator = torch.Generator().manual_seed(0)
+    mask, target = torch.rand(2, 2, 1, 4, 4, generator=generator)
+    plain = unlike_target(mask, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(unlike_target(mask, target), plain)
+    torch.testing.assert_close(unlike_target(mask.bfloat16(), target), plain, atol=0.02, rtol=0)
 
 
 def proposals(

@@ -163,6 +163,8 @@ def test_only_the_student_learns_and_the_teacher_follows(
     recipe.on_train_batch_end()
     moved = recipe.network.layernorm.weight - before
     torch.testing.assert_close(moved, torch.full_like(moved, 0.01))  # momentum .99 midway
+    recipe.on_train_batch_end()  # a further batch of the same step, whose gradients are added up
+    torch.testing.assert_close(recipe.network.layernorm.weight - before, moved)
 
 
 def mean_colours(images: torch.Tensor) -> torch.Tensor:

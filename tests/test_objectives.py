@@ -15,6 +15,7 @@ from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip import OpenClipEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.errors import UserError
 from lr_edit.tabletop.predicates import MENTIONS
 from lr_edit.tabletop.traits import TRAITS
 from lr_edit.training.objectives.base import Batch, Learner, Objective
@@ -77,6 +78,12 @@ def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objective]
         "edits": DifferentiableEdit(dense, diffusion),
         "score function": ScoreFunctionEdit(dense, diffusion, draws=3, cells=4),
     }
+
+
+def test_one_draw_has_no_others_to_be_compared_with() -> None:
+    unused: Any = None
+    with pytest.raises(UserError, match="draws is 1: give 2 or more"):
+        ScoreFunctionEdit(unused, unused, draws=1)
 
 
 def example() -> Batch:

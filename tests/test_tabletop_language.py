@@ -186,6 +186,20 @@ def test_edit_prompts_are_of_several_sorts_and_never_name_held_out_pairs() -> No
         assert not [text for text in texts if words.search(text)]
 
 
+def test_contradictions_never_name_held_out_pairs() -> None:
+    said = 0
+    for number in range(600):
+        scene = sample_scene(f"train {number}")
+        phrase = referring(scene, random.Random(number), "contradiction")
+        if phrase is None:
+            continue
+        said += 1
+        words = set(phrase.text.split())
+        for colour, noun in UNSEEN_PAIRS:
+            assert not {colour, *noun.split()} <= words, phrase.text
+    assert said > 500
+
+
 def test_contradictions_say_two_things_of_one_and_mean_nothing() -> None:
     drawn = [referring(scene, random.Random(n), "contradiction") for n, scene in enumerate(SCENES)]
     said = [phrase for phrase in drawn if phrase is not None]

@@ -86,6 +86,28 @@ def test_missing_tensors_and_folders(refused: Refused, clip: Path, config: Path)
     assert "missing weights: there is no folder" in refused(config)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "not found"), (b"no checkpoint at all", "damaged or cut short")],
+)
+def test_checkpoints_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    content: bytes | None, reason: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / "mine.ckpt").write_bytes(content)
+    config = CONFIGS / "tabletop/judge.yaml"
+    small = ("--data.init_args.train_scenes=1", "--data.init_args.validation_scenes=1",
+             "--data.init_args.test_scenes=1", "--data.init_args.size=32")  # fmt: skip
+    arguments = ["train.py", "fit", "--config", str(config), "--ckpt_path=mine.ckpt", *small]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert train.main() == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert line.startswith("train.py: the checkpoint 'mine.ckpt'") and reason in line.lower()
+    assert line.endswith("give another --ckpt_path")
+
+
 def test_only_errors_that_a_refusal_caused_are_its_own() -> None:
     first = NothingFits("nothing fits")
     for error in (first, caused(ValueError("wrapped"), first)):

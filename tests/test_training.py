@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from lr_edit.tabletop.cache import rendered
 from lr_edit.training.cli import run
 from lr_edit.training.clip import truth
 from lr_edit.training.data import Consecutive
+from lr_edit.training.diffusion import DiffusionRecipe
 from lr_edit.training.losses import (
     add_noise,
     noisy_times,
@@ -25,6 +27,7 @@ from lr_edit.training.losses import (
     soft_cross_entropy,
     velocity,
 )
+from lr_edit.training.perceptual import LABELS, PerceptualRecipe
 
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(
@@ -216,6 +219,37 @@ def test_perceptual_distance_teaches_the_diffusion_model(
         if not torch.equal(value, without["state_dict"][name])
     ]
     assert any("unet" in name for name in changed)
+
+
+def test_the_perceptual_distance_goes_where_the_diffusion_model_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is no part of the model, so nobody else moves it."""
+    made: list[str] = []
+    kind = "lr_edit.training.diffusion.LpipsDistance"
+    monkeypatch.setattr(kind, lambda folder, device="cpu": made.append(device) or EdgeDistance())
+    for device, expected in (("cpu", ["cpu"]), ("cuda:1", ["cpu", "cuda:1"])):
+        made.clear()
+        recipe = DiffusionRecipe(perceptual=0.05)
+        strategy = SimpleNamespace(root_device=torch.device(device))
+        monkeypatch.setattr(DiffusionRecipe, "trainer", SimpleNamespace(strategy=strategy))
+        recipe.setup("fit")
+        assert made == expected
+
+
+def test_what_the_perceptual_heads_drop_depends_on_the_step_alone() -> None:
+    recipe = PerceptualRecipe(widths=(8, 8))
+    generator = torch.Generator().manual_seed(0)
+    image, weak, strong = torch.rand(3, 4, 3, 32, 32, generator=generator) * 2 - 1
+    labels = {k: torch.zeros(4, dtype=torch.long) for k in LABELS}
+    batch = {"image": image, "weak": weak, "strong": strong, **labels}
+    recipe.log_loss = lambda loss: loss  # type: ignore[method-assign]
+    with torch.random.fork_rng(devices=[]):
+        losses = [float(recipe.training_step(batch, 0).detach()) for _ in range(3)]
+        state = torch.random.get_rng_state()
+        recipe.training_step(batch, 0)
+        assert torch.equal(torch.random.get_rng_state(), state)
+    assert losses[0] == losses[1] == losses[2]
 
 
 @pytest.mark.parametrize(("bias", "late"), [(0.0, 0.5), (1.0, 0.75), (2.0, 0.875)])

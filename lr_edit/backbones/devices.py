@@ -1,5 +1,6 @@
 """Names of devices and number types, checked, and what suits a device."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -18,9 +19,13 @@ def dtype_named(name: str) -> torch.dtype:
 
 
 def device_named(name: str) -> torch.device:
-    """A device that is there; "auto" is the first GPU, or else the CPU. UserError otherwise."""
+    """A device that is there; "auto" is this process's GPU, of several processes on a machine each
+    has its own, or else the CPU. UserError otherwise."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        rank = int(os.environ.get("LOCAL_RANK", "0"))
+        return torch.device("cuda", rank % torch.cuda.device_count())
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

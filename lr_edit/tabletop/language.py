@@ -104,7 +104,7 @@ def referring(
         if needed and not _is_needed(scene, predicate):
             continue
         unreal = kind in ABSENT_KINDS or kind in EDIT_KINDS
-        if unreal and any(_names_held_out(part) for part in descriptions(predicate)):
+        if unreal and _names_held_out(predicate):
             continue
         text = say(predicate, rng, len(found))
         bare = isinstance(predicate, Described) and rng.random() < 0.15
@@ -239,5 +239,7 @@ def _is_needed(scene: Scene, predicate: Predicate) -> bool:
     return len(matches(scene, plain) or ()) > 1
 
 
-def _names_held_out(said: Described) -> bool:
-    return is_held_out(said.colour, said.word)
+def _names_held_out(predicate: Predicate) -> bool:
+    """Whether a pair of colour and noun that is kept out of training is named anywhere in it."""
+    also = (predicate.other,) if isinstance(predicate, Contradictory) else ()
+    return any(is_held_out(said.colour, said.word) for said in (*descriptions(predicate), *also))

@@ -76,7 +76,7 @@ Predicate = Described | Related | Ranked | Together | Every | Becoming | Contrad
 
 
 def descriptions(predicate: Predicate) -> tuple[Described, ...]:
-    """Every description inside a predicate, the subject first."""
+    """Every description inside a predicate, the subject first; of a contradiction that alone."""
     match predicate:
         case Described():
             return (predicate,)

@@ -56,7 +56,7 @@ class DiffusionRecipe(Recipe):
         self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)
-        self.outside, self.bias, self.perceptual = outside, bias, perceptual
+        self.outside, self.bias, self.perceptual, self.trunk = outside, bias, perceptual, trunk
         # Not a submodule: it is neither learned nor part of a checkpoint.
         self.distance = LpipsDistance(folder=trunk) if perceptual > 0 else None
         scheduler: Any = DDPMScheduler(
@@ -66,6 +66,11 @@ class DiffusionRecipe(Recipe):
         self.scheduler = scheduler
         self.alphas: Tensor
         self.register_buffer("alphas", scheduler.alphas_cumprod.clone(), persistent=False)
+
+    def setup(self, stage: str) -> None:
+        device = self.trainer.strategy.root_device
+        if self.distance is not None and device.type != "cpu":
+            self.distance = LpipsDistance(folder=self.trunk, device=str(device))
 
     def loss(self, batch: dict[str, Any], generator: torch.Generator) -> Tensor:
         """The error of v in the region [B], LPIPS with it where asked for; noises at random."""

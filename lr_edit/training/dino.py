@@ -114,7 +114,7 @@ class DinoRecipe(Recipe):
         freeze(self.teacher_head)
         self.patch_weight, self.momentum, self.frozen = patch_weight, momentum, frozen
         self.imitation = Imitation(tutor, width) if tutor else None
-        self.tutored = tutored
+        self.tutored, self.followed = tutored, -1
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         count, boxes, changes = len(batch["boxes"]), batch["boxes"], batch["changes"]
@@ -176,9 +176,15 @@ class DinoRecipe(Recipe):
         if self.global_step < self.frozen:
             self.student_head.prototypes.grad = None
 
+    def on_train_start(self) -> None:
+        self.followed = self.global_step
+
     @torch.no_grad()
     def on_train_batch_end(self, *_: Any) -> None:
-        """The teacher follows the student (Caron et al., 2021, sec. 3.1)."""
+        """The teacher follows the student, once a step (Caron et al., 2021, sec. 3.1)."""
+        if self.global_step == self.followed:  # gradients are still being added up
+            return
+        self.followed = self.global_step
         rest = 1 - cosine_path(self.momentum, 1.0, training_share(self.trainer))
         pairs = ((self.network, self.student), (self.teacher_head, self.student_head))
         for teacher, student in pairs:

@@ -42,13 +42,17 @@ class PerceptualRecipe(Recipe):
         return strong - weak
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        margin = self.margin(batch).float() * self.sharpness.exp()
+        devices = [] if self.device.type == "cpu" else [self.device]
+        with torch.random.fork_rng(devices=devices):  # the heads drop channels at random
+            torch.manual_seed(self.generator("cpu").initial_seed())
+            margin = self.margin(batch).float() * self.sharpness.exp()
         ranking = binary_cross_entropy_with_logits(margin, torch.ones_like(margin))
         last = self.network.net(self.network.scaling_layer(batch["image"]))[-1].mean((2, 3))
         naming = sum(cross_entropy(head(last).float(), batch[k]) for k, head in self.heads.items())
         return self.log_loss(ranking + 0.3 * naming)
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        super().optimizer_step(*arguments, **options)
         clamp_heads(self.network)
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:

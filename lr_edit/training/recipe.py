@@ -22,7 +22,8 @@ from lr_edit.errors import UserError
 _STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 _REMEDY = (
     "give a smaller --data.init_args.batch_size (half of it with --trainer.accumulate_grad_batches "
-    "2 learns the same), --trainer.precision bf16-mixed, or --trainer.accelerator cpu"
+    "2 learns the same, but where samples of a batch are compared with each other), "
+    "--trainer.precision bf16-mixed, or --trainer.accelerator cpu"
 )
 
 

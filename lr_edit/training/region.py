@@ -89,6 +89,8 @@ class RegionRecipe(Recipe):
         return self.log_loss(loss)
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        if self.learner.share < self.objective.alone:
+            return  # an early stop would count what cannot have got better
         found = self.learner.answers(batch)
         present = batch["present"].flatten()
         truth = batch["object"].flatten(0, 1)
@@ -149,7 +151,8 @@ class RegionRecipe(Recipe):
 
     def on_test_end(self) -> None:
         proposer = LearnedProposer(self.network, self.frozen[0])
-        compare(self.comparison, proposer, str(self.device))
+        weights = self.trainer.ckpt_path or self.hparams["start"] or self.shipped
+        compare(self.comparison, proposer, str(weights), str(self.device))
 
     def export(self, folder: Path) -> None:
         """What RegionNetwork.from_pretrained loads, float16, its presence calibrated; beside it the

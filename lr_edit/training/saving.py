@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,9 +24,20 @@ class WholeCheckpoints(TorchCheckpointIO):
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as temporary:
                 torch.save(checkpoint, temporary)
-        except (UserError, RuntimeError) as error:  # torch.save says RuntimeError of a full disk
+        # torch.save says RuntimeError of a full disk.
+        except (UserError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"the checkpoint was not saved ({reason}); the one before it is as it was: make "
                 "room and go on with --ckpt_path"
+            ) from error
+
+    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        """Raises UserError for what is not there, and for what is no checkpoint."""
+        try:
+            return super().load_checkpoint(path, *args, **options)
+        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"the checkpoint {str(path)!r} cannot be read ({reason}): give another --ckpt_path"
             ) from error

@@ -56,7 +56,12 @@ def quarter(generator: torch.Generator) -> Lattice:
 
 
 class Objective(ABC):
-    """One way to learn."""
+    """One way to learn.
+
+    alone: the share of a training from nothing, at its beginning, in which no phrase is read.
+    """
+
+    alone: float = 0.0
 
     def head(self, width: int) -> nn.Module | None:
         """What learns beside the network and is left behind when that is exported, if anything;

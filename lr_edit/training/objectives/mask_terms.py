@@ -3,6 +3,7 @@
 Masks are [P, 1, S, S] in [0, 1], one a phrase.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,7 +23,8 @@ def mixture(found: Proposals) -> Tensor:
 
 def unlike_target(mask: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy and Dice error of masks against soft targets [P, 1, S, S]."""
-    hot = F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), target)
+    with torch.autocast(mask.device.type, enabled=False):  # refused within it on a GPU
+        hot = F.binary_cross_entropy(mask.float().clamp(1e-5, 1 - 1e-5), target.float())
     return hot + dice_error(mask, target).mean()
 
 

@@ -16,6 +16,7 @@ from lr_edit.backbones.base import Diffusion
 from lr_edit.backbones.devices import plain_attention
 from lr_edit.backbones.latent import Inpainter
 from lr_edit.backbones.open_clip_dense import OpenClipDense
+from lr_edit.errors import UserError
 from lr_edit.regions.edit_losses import direction_loss, structure_loss, text_loss
 from lr_edit.regions.network import Proposals
 from lr_edit.regions.rehearsal import rehearse
@@ -140,6 +141,8 @@ class ScoreFunctionEdit(EditObjective):
         cfg: float = 7.5,
     ) -> None:
         super().__init__(clip, weights)
+        if draws < 2:
+            raise UserError(f"draws is {draws}: give 2 or more, each is compared with the others")
         self.diffusion, self.share = diffusion, share
         self.draws, self.cells = draws, cells
         self.steps, self.cfg = steps, cfg
