@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from lr_edit.training import install as module
 from lr_edit.training.card_facts import architecture, read_recipe, training_data, tutor
 from lr_edit.training.install import install, main, recipe_of
 from lr_edit.training.measures import DECISIVE, MEASURES
-from lr_edit.training.run_facts import facts_together, run_facts
+from lr_edit.training.perceptual import PerceptualRecipe
+from lr_edit.training.run_facts import facts_together, run_facts, start_weights
 from lr_edit.training.soup import averaged_folders
 
 ROOT = Path(__file__).parents[1]
@@ -231,7 +233,13 @@ def test_networks_in_several_folders_are_all_named(tmp_path: Path) -> None:
     assert told == ("OpenCLIP: embeddings of 4; vision: 2 layers, patches of 8; UNet: widths 8/16")
 
 
-def run_with(folder: Path, values: torch.Tensor, steps: int = 10, start: str = "") -> Path:
+def run_with(
+    folder: Path,
+    values: torch.Tensor,
+    steps: int = 10,
+    start: str = "",
+    began: dict[str, str] | None = None,
+) -> Path:
     """A run whose network is one tensor."""
     (folder / "weights").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
@@ -241,6 +249,7 @@ def run_with(folder: Path, values: torch.Tensor, steps: int = 10, start: str = "
         {
             "state_dict": {"network.layer.weight": values}, "global_step": steps, "seconds": 2.0,
             "history": [(0, 1.0)], "hyper_parameters": {"start": start},
+            "start_weights": began or {},
         },
         folder / "checkpoints" / "last.ckpt",
     )  # fmt: skip
@@ -271,6 +280,35 @@ def test_a_share_of_the_weights_before_can_be_kept(place: Path, measured: Measur
     assert mean.tolist() == [2.0, 2.0]
     assert card is not None and card["share_of_the_weights_before"] == 0.25
     assert card["steps"] == 20 and "count for 75% and those before for 25%" in card["legs"]
+
+
+def test_of_two_runs_from_the_shipped_weights_the_second_is_told_that_they_are_gone(
+    place: Path, measured: Measured
+) -> None:
+    shipped = str(place / "shipped" / "judge")
+    measured(0.5)
+    install("judge", [run_with(place / "first", torch.tensor([8.0, 2.0]))])
+    began = start_weights(shipped)
+    assert list(began) == ["model.safetensors"] and start_weights("") == {}
+    runs = [
+        run_with(place / name, torch.tensor([value, 2.0]), start=shipped, began=began)
+        for name, value in (("second", 0.0), ("third", 4.0))
+    ]
+    measured(0.6)
+    assert install("judge", runs[:1])
+    measured(0.7)
+    with pytest.raises(UserError, match=r"holds other weights than when the run .*third"):
+        install("judge", runs[1:], kept=0.5)
+
+
+def test_a_run_remembers_what_it_began_with(tmp_path: Path) -> None:
+    run_with(tmp_path, torch.zeros(2))
+    recipe, checkpoint = PerceptualRecipe(widths=(8, 8)), {}
+    recipe.hparams["start"] = str(tmp_path / "weights")
+    recipe._trainer = SimpleNamespace(is_global_zero=True)  # type: ignore[assignment]
+    recipe.on_fit_start()
+    recipe.on_save_checkpoint(checkpoint)
+    assert checkpoint["start_weights"] == start_weights(str(tmp_path / "weights")) != {}
 
 
 def test_nothing_can_be_kept_of_random_weights(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lr_edit.backbones.memory import enough_memory
 from lr_edit.errors import UserError
+from lr_edit.training.run_facts import start_weights
 
 _STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 _REMEDY = (
@@ -80,6 +81,7 @@ class Recipe(LightningModule):
         self.schedule, self.output = schedule, output
         self.history: list[tuple[int, float]] = []
         self.seconds_before, self.began = 0.0, time.monotonic()
+        self.start_weights: dict[str, str] = {}
 
     def generator(self, device: torch.device | str | None = None) -> torch.Generator:
         """Random numbers of this batch."""
@@ -120,6 +122,12 @@ class Recipe(LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_fit_start(self) -> None:
+        # The folder may hold others by the time that the run is installed.
+        if self.trainer.is_global_zero:
+            begun = start_weights(self.hparams.get("start") or "")
+            self.start_weights = self.start_weights or begun
+
     def on_train_batch_start(self, batch: Any, index: int) -> None:
         # Lightning counts a step too many for its loggers after every --ckpt_path.
         self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
@@ -150,6 +158,7 @@ class Recipe(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        checkpoint["start_weights"] = self.start_weights
         checkpoint["seconds"] = self.seconds_before + time.monotonic() - self.began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -157,6 +166,7 @@ class Recipe(LightningModule):
             if part in checkpoint:
                 check_state(checkpoint[part], self.state_dict())
         self.history = list(checkpoint.get("history", []))
+        self.start_weights = dict(checkpoint.get("start_weights", {}))
         self.seconds_before = checkpoint.get("seconds", 0.0)
         start = checkpoint.get("hyper_parameters", {}).get("start")
         if start and "start" in self.hparams:  # where it all began, which a card tells

@@ -70,6 +70,7 @@ class RegionRecipe(Recipe):
         return Learner(self.network, self.frozen[0], self.head, share)
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         cache = self.frozen[0].cache
         if cache is None:
             return

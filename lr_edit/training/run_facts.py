@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lr_edit.backbones.checks import read_card
+from lr_edit.backbones.checks import file_hashes, read_card
 from lr_edit.backbones.folders import local_folder
 from lr_edit.errors import UserError
 
@@ -16,7 +16,8 @@ def run_facts(run: Path) -> dict[str, Any]:
 
     steps, seconds: of all legs. steps_before_this_curve, seconds_before: of the weights that this
     run began with. start: where these lay, "" for random ones. legs: what their card says of how
-    they came to be. Raises UserError where there is no checkpoint.
+    they came to be. Raises UserError where there is no checkpoint, and where `start` holds other
+    weights than it did.
     """
     path = run / "checkpoints/last.ckpt"
     if not path.is_file():
@@ -24,6 +25,12 @@ def run_facts(run: Path) -> dict[str, Any]:
     checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     parameters = sum(v.numel() for k, v in checkpoint["state_dict"].items() if "network" in k)
     start = checkpoint.get("hyper_parameters", {}).get("start", "")
+    then = checkpoint.get("start_weights")
+    if then and start_weights(start) != then:
+        raise UserError(
+            f"{start!r} holds other weights than when the run {str(run)!r} began with it: put them "
+            "back, for the card tells of them"
+        )
     earlier = start_facts(start)
     return {
         "parameters": parameters,
@@ -35,6 +42,14 @@ def run_facts(run: Path) -> dict[str, Any]:
         "start": start,
         "legs": earlier["legs"],
     }
+
+
+def start_weights(start: str) -> dict[str, str]:
+    """SHA-256 of every file of weights in a folder that a run begins with; none for "" (random) and
+    for what is no folder here."""
+    folder = local_folder(start) if start else None
+    hashes = file_hashes(folder) if folder else {}
+    return {name: value for name, value in hashes.items() if name.endswith(".safetensors")}
 
 
 def start_facts(start: str) -> dict[str, Any]:
