@@ -61,7 +61,7 @@ def average(place: Path, steps: int = STEPS) -> dict[str, torch.Tensor]:
     result = left(place, 1)
     for step in range(2, steps + 1):
         for name, value in left(place, step).items():
-            result[name] = warm_average(result[name], value, step - 1, DECAY)
+            warm_average([result[name]], [value], step - 1, DECAY)
     return result
 
 
@@ -244,4 +244,5 @@ def test_a_checkpoint_that_is_cut_short_is_one_line(
 def test_the_average_follows_closely_at_first_and_slowly_later(count: int) -> None:
     before, now = torch.zeros(3), torch.ones(3)
     expected = max(1 - DECAY, 9 / (10 + count))
-    torch.testing.assert_close(warm_average(before, now, count, DECAY), expected * now)
+    warm_average([before], [now], count, DECAY)
+    torch.testing.assert_close(before, expected * now)

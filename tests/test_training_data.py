@@ -1,6 +1,7 @@
 """The data module hands edit pairs to data sets that want them, and batches as they say."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,6 +68,21 @@ def test_weights_that_were_trained_before_go_on_with_new_samples(folder: Path) -
     data = ready(TabletopData(ReferringSamples, **SMALL, folder=str(folder)))
     fresh = ReferringSamples.collate([data.train[6], data.train[7]])
     assert phrases(first_step=3) == fresh["phrases"] != phrases()
+
+
+@pytest.mark.parametrize(
+    ("device", "world", "told", "expected"),
+    [("cpu", 1, None, 0), ("cuda", 1, None, 14), ("cuda", 4, None, 2), ("cuda", 16, None, 1),
+     ("cuda", 1, 0, 0), ("cpu", 1, 3, 3)],
+)  # fmt: skip
+def test_samples_are_prepared_beside_a_gpu(
+    device: str, world: int, told: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    data = TabletopData(ReferringSamples, **SMALL, workers=told)
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(strategy=strategy, world_size=world)  # type: ignore[assignment]
+    assert data.helpers() == expected
 
 
 def test_other_data_sets_are_batched_as_ever(folder: Path) -> None:

@@ -61,6 +61,7 @@ class ClipRecipe(Recipe):
         self.config = model_config(len(self.tokenizer), width, layers, text_layers)
         text = {k: v for k, v in self.config["text_cfg"].items()}
         self.network = sequence_first(CLIP(width, self.config["vision_cfg"], text))
+        self.network.attn_mask.clamp_(min=-1e4)  # infinities have no average
         if start:
             from safetensors.torch import load_file
 

@@ -3,6 +3,7 @@
 It knows neither networks nor losses; the data set class says what a sample is.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
@@ -34,12 +35,12 @@ class TabletopData(LightningDataModule):
     may have a function `collate` that makes a batch of its samples. train_scenes,
     validation_scenes: how many scenes (and test_scenes) are rendered, at `size` pixels, on `device`
     ("cpu" uses all cores). batch_size: samples a step. steps_per_epoch: an epoch is this many
-    steps. train_split: the seeds to learn from. workers: processes that prepare samples. pairs: how
-    many edit pairs are rendered of each split, though no more than scenes. crowded: how many
-    crowded scenes are rendered to learn from, again no more than scenes; the data set is given them
-    as crowded=…. measured: the data set of validation and test, where it is not that of training.
-    first_step: how many steps the weights that training starts from have taken, so that it goes on
-    with samples they have not seen.
+    steps. train_split: the seeds to learn from. workers: processes that prepare samples; None:
+    where a GPU learns, nearly one a core, else none. pairs: how many edit pairs are rendered of
+    each split, though no more than scenes. crowded: how many crowded scenes are rendered to learn
+    from, again no more than scenes; the data set is given them as crowded=…. measured: the data set
+    of validation and test, where it is not that of training. first_step: how many steps the weights
+    that training starts from have taken, so that it goes on with samples they have not seen.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class TabletopData(LightningDataModule):
         batch_size: int = 32,
         steps_per_epoch: int = 250,
         validation_samples: int = 256,
-        workers: int = 0,
+        workers: int | None = None,
         device: str = "cpu",
         folder: str = ".cache/tabletop",
         train_split: str = "train",
@@ -138,13 +139,22 @@ class TabletopData(LightningDataModule):
         """This process's share of what is left of the test samples."""
         return self.loader(self.test, to_predict(self.test, self.trainer))
 
+    def helpers(self) -> int:
+        """How many processes prepare samples for each that learns."""
+        if self.workers is not None:
+            return self.workers
+        if self.trainer is None or self.trainer.strategy.root_device.type == "cpu":
+            return 0  # the cores are busy learning
+        return max(1, (os.cpu_count() or 1) // self.trainer.world_size - 2)
+
     def loader(self, dataset: Dataset[Any], sampler: Iterable[int]) -> DataLoader[Any]:
         """Batches in the sampler's order."""
+        helpers = self.helpers()
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
-            num_workers=self.workers,
+            num_workers=helpers,
             collate_fn=getattr(dataset, "collate", None),
-            persistent_workers=self.workers > 0,
+            persistent_workers=helpers > 0,
         )
