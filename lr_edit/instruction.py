@@ -16,7 +16,10 @@ FORMS = (
     "or 'X -> Y'"
 )
 # After these words no noun phrase can end.
-_DANGLING = "next|close|closest|nearest|with|of|in|into|on|by|and|the|to"
+_DANGLING = (
+    "next|close|closest|nearest|with|without|of|in|into|inside|on|at|by|and|the|to|from|under|below|"
+    "above|over|behind|beside|between|near|holding|wearing|wear|hold|have|look"
+)
 _PRONOUN = "it|this|that|them|these|those|him|her|everything|something"
 
 
@@ -124,10 +127,11 @@ def _change(text: str) -> Instruction | None:
     if not match:
         return None
     rest = re.sub(r"^the colou?r of (?=.+ (?:in)?to )", "", match[1])
+    rest = re.sub(rf" from {COLOUR}(?= (?:in)?to )", "", rest)
     parts = _split(rest, "into") or _split(rest, "to") or _split(rest, "(?=an? )")
     if parts:
         return _instruction(*parts)
-    coloured = re.fullmatch(rf"(.+?) ({COLOUR})", _unquoted(rest))
+    coloured = re.fullmatch(rf"(.+?)(?: in)? ({COLOUR})", _unquoted(rest))
     return _instruction(coloured[1], coloured[2]) if coloured else None
 
 

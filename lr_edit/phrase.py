@@ -74,7 +74,7 @@ def one_of(phrase: str) -> str:
 
 
 def _recoloured_one(phrase: str, colour: str) -> str:
-    bare = re.sub(rf"^(?:(?:{_DEFINITE}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
+    bare = re.sub(rf"^(?:(?:{_DEFINITE}|{COUNT}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
     head = _head(bare)
     noun_last = re.sub(rf"\b(?:{COLOUR}) (?=\S)", "", head)
     size = re.match(rf"(?:{_SIZE} )*(?=\S)", noun_last)

@@ -12,9 +12,14 @@ _ONE = {
     "leaves": "leaf", "loaves": "loaf", "scarves": "scarf", "wives": "wife", "shelves": "shelf",
     "oxen": "ox", "cookies": "cookie", "movies": "movie",
 }  # fmt: skip
-_MANY = {one: many for many, one in _ONE.items()} | {"person": "people", "ski": "skis"}
+_MANY = {one: many for many, one in _ONE.items()} | {
+    "person": "people", "ski": "skis", "lens": "lenses", "rhinoceros": "rhinoceroses",
+}  # fmt: skip
 # One thing, though it looks like several.
-PAIRS = {"scissors", "jeans", "pants", "glasses", "shorts"}
+PAIRS = {
+    "scissors", "jeans", "pants", "glasses", "shorts", "sunglasses", "trousers", "tights",
+    "goggles", "binoculars", "headphones", "leggings", "pliers", "tongs", "clothes", "stairs",
+}  # fmt: skip
 _ALREADY = PAIRS | {"skis", "broccoli", "people"}
 COUNT = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|many|some|a few|\d+)"
 
@@ -37,8 +42,10 @@ def plural(name: str) -> str:
         many = word
     elif word in _MANY:
         many = _MANY[word]
+    elif re.search(r"[^suia]s$", word):  # "french fries", "roller skates"
+        many = word
     elif re.search(r"[^aeiou]y$", word):
         many = word[:-1] + "ies"
     else:
-        many = word + ("es" if re.search(r"(?:x|ch|sh|s|z)$", word) else "s")
+        many = word + ("es" if re.search(r"(?:x|ch|sh|s|z|tomato|potato)$", word) else "s")
     return f"{before} {many}".strip()

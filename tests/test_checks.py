@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lr_edit.backbones import folders
 from lr_edit.backbones.checks import read_card, render_card, verify, write_card
 from lr_edit.backbones.folders import loading, located, replacing_folder
+from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.errors import UserError
 
 
@@ -102,6 +103,12 @@ def test_hub_names_that_cannot_be_had_are_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(UserError, match=r"owner/name.*hub"):
         located("owner/name")
+    for folder in ("../weights", "./weights", "/my/weights"):
+        with pytest.raises(UserError, match="missing weights"):
+            located(folder)
+    assert (
+        HubFiles("owner/model--v2").status().complete is False
+    )  # nor can the hub have such a name
 
 
 def test_relative_paths_are_of_the_repository(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hub_fakes import hub_features, hub_set, hub_table
 from PIL import Image
 
 from lr_edit.data.coco_names import COCO_NAMES
-from lr_edit.data.conceptual import ConceptualCaptions, fetched
+from lr_edit.data.conceptual import ConceptualCaptions, Linked, fetched
 from lr_edit.data.edits import MagicBrush, PieBench, marked
 from lr_edit.data.hub import open_stream, open_table, parquet_files
 from lr_edit.data.open_images import OpenImages
@@ -267,6 +268,21 @@ def test_pie_bench_marks_what_differs(tmp_path: Path) -> None:
         "a slanted rusty mountain bicycle"
     ]
     assert marked("a cat") == marked(None) == []
+
+
+def test_a_link_that_gave_nothing_is_tried_again_another_day(tmp_path: Path) -> None:
+    """It may have been the network."""
+    content = io.BytesIO()
+    Image.new("RGB", (9, 9), "red").save(content, "PNG")
+    answers = [b"", content.getvalue()]
+    link = Linked("http://a/b.png", tmp_path, lambda url: answers.pop(0))
+    for _ in range(2):
+        with pytest.raises(Unusable, match="dead link"):
+            link.image()
+    assert len(answers) == 1  # once a day is enough
+    (kept,) = tmp_path.iterdir()
+    os.utime(kept, (0, 0))
+    assert link.image().size == (9, 9) and link.image().size == (9, 9) and not answers
 
 
 def test_dead_links_are_counted_but_no_fault(tmp_path: Path) -> None:

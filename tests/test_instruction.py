@@ -46,6 +46,14 @@ UNDERSTOOD = {
     "make the man with a hat a dog": ("the man with a hat", "a dog"),
     "change the cup next to the box to the dog": ("the cup next to the box", "a dog"),
     "change the cup to the left of the box to red": ("the cup to the left of the box", "a red cup"),
+    "make the wall behind a chair green": ("the wall behind a chair", "a green wall"),
+    "make the man holding a cup a robot": ("the man holding a cup", "a robot"),
+    "change the car from red to blue": ("the car", "a blue car"),
+    "change the colour of the car from dark red to blue": ("the car", "a blue car"),
+    "paint the wall in blue": ("the wall", "a blue wall"),
+    # Several.
+    "turn the two cats red": ("the two cats", "red cats"),
+    "make a few green apples red": ("a few green apples", "red apples"),
     # Other scripts.
     "replace 赤いりんご with オレンジ": ("赤いりんご", "オレンジ"),
 }
@@ -53,7 +61,7 @@ UNDERSTOOD = {
 NOT_UNDERSTOOD = (
     "the apple", "remove", "make red", "turn into a dog", "-> dog", "the apple ->", "a -> b -> c",
     "replace the apple", "replace the apple with", 'replace "" with a dog', "make the cat happy",
-    "add a cat", "make it red", "???", "replace with with with",
+    "add a cat", "make it red", "make the man wear a hat", "???", "replace with with with",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Whole pipelines as editors, and sets of latent models, on tiny ones of the real format."""
 
 import json
+import shutil
 from inspect import signature
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pytest
 import tiny_latent
 import torch
 from editor_fakes import box_mask, outside_is_kept, picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tiny_models import tiny_models
 
 from lr_edit.backbones.latent_diffusion import StableDiffusion, read_schedule
-from lr_edit.backbones.pipeline import PipelineInpainter
+from lr_edit.backbones.pipeline import PipelineInpainter, told_steps
 from lr_edit.backbones.pipeline_files import hub_patterns
 from lr_edit.backbones.pipeline_kinds import cfg_name, pipeline_kind
+from lr_edit.backbones.vae import load_vae
 from lr_edit.cli.main import main
 from lr_edit.cli.settings import edit_settings
 from lr_edit.editors.inpainting import InpaintingEditor
@@ -144,6 +148,29 @@ def test_a_set_suggests_options_and_the_command_line_wins(tmp_path):
         (tmp_path / "mine.yaml").write_text(text)
         with pytest.raises(UserError, match=says):
             edit_settings([*words, str(tmp_path / "mine.yaml")])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 100), st.floats(0.05, 1))
+def test_a_pipeline_runs_the_steps_that_were_asked_for(steps: int, strength: float) -> None:
+    """As diffusers counts them in StableDiffusionInpaintPipeline and in FluxFillPipeline."""
+    told = told_steps(steps, strength, unet=True)
+    assert min(int(told * strength), told) == steps
+    told = told_steps(steps, strength, unet=False)
+    run = told - int(max(told - min(told * strength, told), 0))
+    assert steps <= run <= steps + 1  # where 0.3 * 100 is 30.000000000000004
+
+
+def test_a_vae_that_says_nothing_of_float16_keeps_to_it(latent_folders, tmp_path):
+    """Stable Diffusion 1's; diffusers takes silence for overflow."""
+    folder = tmp_path / "copy"
+    shutil.copytree(latent_folders / "inpainting", folder)
+    config = folder / "vae" / "config.json"
+    for said, expected in ((None, torch.float16), (False, torch.float16), (True, torch.float32)):
+        facts = json.loads(config.read_text())
+        facts.pop("force_upcast", None)
+        config.write_text(json.dumps(facts | ({} if said is None else {"force_upcast": said})))
+        assert load_vae(folder, torch.float16).dtype == expected
 
 
 def test_what_cannot_be_used_is_told(latent_folders, tmp_path):

@@ -24,7 +24,8 @@ def test_several(phrase: str) -> None:
     "phrase",
     [
         "the mug", "a black and white cat", "the dog between the cat and the mug", "the glasses",
-        "the boy in a hat and a scarf", "grass", "the bus", "the mug left of the boxes", "a duck",
+        "the boy in a hat and a scarf", "sunglasses",
+        "the clothes", "grass", "the bus", "the mug left of the boxes", "a duck",
     ],
 )  # fmt: skip
 def test_one(phrase: str) -> None:
@@ -42,6 +43,18 @@ def test_one(phrase: str) -> None:
 )  # fmt: skip
 def test_one_of_several(several: str, one: str) -> None:
     assert one_of(several) == one
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("sunglasses", "sunglasses"), ("french fries", "french fries"), ("tomato", "tomatoes"),
+        ("roller skates", "roller skates"), ("lens", "lenses"), ("glass", "glasses"),
+        ("camera", "cameras"), ("watch", "watches"), ("hot dog", "hot dogs"),
+    ],
+)  # fmt: skip
+def test_many(one: str, many: str) -> None:
+    assert plural(one) == many
 
 
 NOUNS = ("apple", "box", "mushroom", "lorry", "knife", "ring", "boat", "camper-van", "child")

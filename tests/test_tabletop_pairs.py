@@ -104,3 +104,20 @@ def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     write(tmp_path / "b", CHUNK + 2, {"numbers": ()}, work, "Counting", {"to": 2})
     assert np.load(tmp_path / "b/numbers.npy").tolist() == list(range(CHUNK + 2))
+
+
+def test_of_two_that_render_the_same_the_slower_one_takes_what_is_there(tmp_path: Path) -> None:
+    place = tmp_path / "a"
+
+    def rows(start: int, stop: int) -> dict[str, np.ndarray]:
+        return {"numbers": np.arange(start, stop, dtype=np.uint8)}
+
+    def slowly(start: int, stop: int) -> dict[str, np.ndarray]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("os.getpid", lambda: 7)
+            write(place, 2, {"numbers": ()}, rows, "Counting", {})
+        return rows(start, stop)
+
+    write(place, 2, {"numbers": ()}, slowly, "Counting", {})
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert np.load(place / "numbers.npy").tolist() == [0, 1]

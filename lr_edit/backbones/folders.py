@@ -25,7 +25,7 @@ CONVERT = (
     "such a file can hold code: convert it to safetensors where you trust it "
     "(safetensors.torch.save_file), or take weights that are published so"
 )
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # ./x and ../x are folders
 
 
 def local_folder(name: str | Path) -> Path | None:

@@ -66,7 +66,7 @@ class HubFiles(Source):
 
     def status(self) -> Status:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
         try:
             folder = Path(snapshot_download(self.repo, local_files_only=True, **self._options()))
@@ -74,6 +74,8 @@ class HubFiles(Source):
             partial = getattr(error, "snapshot_path", None)
             place = Path(partial) if partial else self._cache()
             return Status(False, place, self._bytes(Path(partial)) if partial else 0)
+        except HFValidationError:  # no repository can have that name, as `fetch` tells
+            return Status(False, self._cache(), 0)
         return Status(not self.lacking(folder), folder, self._bytes(folder))
 
     def fetch(self) -> Path:

@@ -6,6 +6,7 @@ It knows each only by what its `__call__` takes; nothing here knows windows or c
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
+from math import floor
 from typing import Any
 
 import torch
@@ -98,8 +99,7 @@ class PipelineInpainter(Inpainter):
             "negative_prompt": negative,
             "height": self._size,
             "width": self._size,
-            # Pipelines run strength * steps of the steps they are told.
-            "num_inference_steps": max(steps, round(steps / strength)),
+            "num_inference_steps": told_steps(steps, strength, hasattr(self._pipeline, "unet")),
             cfg_name(self._takes): cfg,
             "strength": strength,
             "generator": generator,
@@ -112,6 +112,18 @@ class PipelineInpainter(Inpainter):
                 "the pipeline's safety checker refused what it painted: try another seed or prompt"
             )
         return from_unit(bicubic(output.images.float(), self._size).clamp(0, 1)).to(picture.device)
+
+
+def told_steps(steps: int, strength: float, unet: bool) -> int:
+    """How many steps a pipeline is to be told, so that it runs `steps` of them.
+
+    Of n it runs the share `strength`, in (0, 1]: int(n * strength) where it has a UNet, and n -
+    int(n - n * strength) where it has a transformer, as Flux and Qwen-Image have.
+    """
+    told = max(steps, floor(steps / strength))
+    while unet and int(told * strength) < steps:
+        told += 1
+    return told
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lr_edit.backbones.hub_files import HubFiles
 from lr_edit.backbones.pretrained import from_folder
 from lr_edit.errors import UserError
 
-_VARIANTS = ("*.fp16.*", "*.bf16.*", "*.non_ema.*")
+_VARIANTS = ("*.fp16[.-]*", "*.bf16[.-]*", "*.non_ema[.-]*")
 _TEXT = ("json", "txt", "model")
 
 

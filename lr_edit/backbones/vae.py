@@ -3,6 +3,7 @@
 It knows nothing of prompts, noise or regions.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,14 @@ class VaeCodec(LatentCodec):
 def load_vae(folder: Path, dtype: torch.dtype, variant: str | None = None) -> Any:
     """The AutoencoderKL of a pipeline's folder, frozen, on the CPU.
 
-    Where its configuration says that float16 overflows (force_upcast), it is float32 then.
+    Where its configuration says that float16 overflows (force_upcast), it is float32 then; where
+    it is silent, as in Stable Diffusion 1, it does not, though diffusers would say so.
     """
     from diffusers import AutoencoderKL
 
     vae = component(AutoencoderKL, folder / "vae", dtype, variant)
-    if dtype == torch.float16 and vae.config.force_upcast:
+    said = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+    if dtype == torch.float16 and said.get("force_upcast"):
         vae = vae.float()
     return freeze(vae)
 

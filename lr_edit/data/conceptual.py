@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from lr_edit.output import made_folder, replacing
 
 LIMIT = 20_000_000
 """Bytes of a picture that are fetched at most."""
+AGAIN = 24 * 3600
+"""Seconds after which a link that gave nothing is tried once more."""
 
 
 def fetched(url: str, seconds: float = 10.0) -> bytes:
@@ -35,6 +38,14 @@ def fetched(url: str, seconds: float = 10.0) -> bytes:
     return content
 
 
+def _kept(path: Path) -> bool:
+    """Whether a link's picture is here, or it was found dead lately: a network may have been."""
+    if not path.is_file():
+        return False
+    found = path.stat()
+    return found.st_size > 0 or time.time() - found.st_mtime < AGAIN
+
+
 @dataclass(frozen=True, eq=False)
 class Linked(LazyPicture):
     """A picture behind a link, fetched once and kept in a folder; links that are dead, too."""
@@ -45,7 +56,7 @@ class Linked(LazyPicture):
 
     def image(self) -> Image.Image:
         path = self.folder / hashlib.sha256(self.url.encode()).hexdigest()
-        if not path.is_file():
+        if not _kept(path):
             self.keep(path)
         try:
             return Stored(path, self.url).image()

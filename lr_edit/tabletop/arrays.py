@@ -6,6 +6,7 @@ whole.
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import starmap
@@ -91,7 +92,12 @@ def write(
     for array in arrays.values():
         array.flush()
     (partial / FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:  # another run was quicker: its arrays are the same
+        if not is_written(folder):
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def run(work: Work, ranges: list[tuple[int, int]], processes: int) -> Iterator[Part]:

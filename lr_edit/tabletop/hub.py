@@ -4,14 +4,17 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from lr_edit.images import to_uint8
+from lr_edit.tabletop.cache import WORLD_VERSION
 from lr_edit.tabletop.captions import caption
 from lr_edit.tabletop.language import Phrase, phrases
+from lr_edit.tabletop.region_cases import PHRASES_VERSION
 from lr_edit.tabletop.render import render
 from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -49,8 +52,10 @@ def build(
         scene=Value("string"),
     )
     arguments = {"split": split, "count": count, "size": size, "part": part}
+    # What `datasets` knows old rows by are the arguments alone.
+    place = Path(cache_dir) / f"tabletop-v{WORLD_VERSION}.{PHRASES_VERSION}"
     return Dataset.from_generator(
-        rows, features=features, gen_kwargs=arguments, cache_dir=os.fspath(cache_dir)
+        rows, features=features, gen_kwargs=arguments, cache_dir=str(place)
     )
 
 
