@@ -145,6 +145,21 @@ def test_it_ends_early_when_nothing_gets_better(clip: Path, tmp_path: Path) -> N
     assert exported(config.parent)
 
 
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_a_network_is_measured_however_little_it_was_trained(
+    command: str, whole: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No phrase is read at the beginning of a training alone."""
+    config = tiny(tmp_path / "fit", clip)
+    last = f"--ckpt_path={whole / LAST}"
+    few = [
+        f"--model.init_args.comparison.{name}"
+        for name in ("phrases=1", "edits=0", "timed=0", "examples=0", "rivals=[]", "parts=[absent]")
+    ]
+    assert trained(config, last, *few, command=command) == 0
+    assert "val_miou" in capsys.readouterr().out
+
+
 def test_two_processes_learn_what_one_learns_from_twice_the_batch(
     clip: Path, tmp_path: Path
 ) -> None:

@@ -65,8 +65,8 @@ class RegionRecipe(Recipe):
     @property
     def learner(self) -> Learner:
         """The network with what it reads, and the objective's head."""
-        anew = self._trainer is not None and not self.hparams["start"]
-        share = training_share(self.trainer) if anew else 1.0
+        fits = self._trainer is not None and self.trainer.state.fn == "fit"
+        share = training_share(self.trainer) if fits and not self.hparams["start"] else 1.0
         return Learner(self.network, self.frozen[0], self.head, share)
 
     def on_fit_start(self) -> None:

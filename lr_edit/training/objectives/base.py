@@ -21,7 +21,7 @@ class Learner:
     """The network that learns, the frozen features that it reads, and the objective's head.
 
     share: how much of a training from nothing is over, in [0, 1]; 1 where it goes on from trained
-    weights.
+    weights, and where nothing is trained.
     """
 
     network: RegionNetwork
