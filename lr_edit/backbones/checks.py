@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lr_edit.errors import UserError
-from lr_edit.output import replacing
+from lr_edit.output import replacing, write_json
 
 CARD, README = "card.json", "README.md"
 _REMEDY = "reinstall or run make weights"
@@ -67,7 +67,7 @@ def write_card(folder: str | Path, **facts: Any) -> None:
     folder = Path(folder)
     card = {**facts, "files": file_hashes(folder)}
     with replacing(folder / CARD) as path:
-        path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, card)
     with replacing(folder / README) as path:
         path.write_text(render_card(card), encoding="utf-8")
 

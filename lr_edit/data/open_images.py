@@ -1,11 +1,10 @@
 """Open Images with its instance masks (Benenson et al., CVPR 2019): CSV files and PNG masks."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 
 from lr_edit.data.masks import Drawn, Union
-from lr_edit.data.opened import Stored
+from lr_edit.data.opened import Stored, first_file
 from lr_edit.data.reading import table
 from lr_edit.data.records import Mask, Phrase, PhraseSource, Record
 from lr_edit.errors import UserError
@@ -85,5 +84,5 @@ class OpenImages(PhraseSource):
             self.masks / name[:1].upper() / name,
             self.masks / name[:1] / name,
         )
-        path = next((place for place in places if os.path.isfile(place)), places[0])
+        path = first_file(places)
         return Drawn(Stored(path, str(path), "mask"), str(path), stretched=True)

@@ -9,7 +9,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,11 @@ def stored_file(folder: Path, path: object, kind: str = "picture") -> Stored:
     if not isinstance(path, str) or not path or "\0" in path:
         raise Unusable(f"missing {kind}", f"{folder}: no path is given")
     return Stored(folder / path, str(folder / path), kind)
+
+
+def first_file(places: Sequence[Path]) -> Path:
+    """The first of these places where there is a file, or else the first of all."""
+    return next((place for place in places if os.path.isfile(place)), places[0])
 
 
 def stored_cell(cell: Any, name: str, kind: str = "picture") -> Stored:

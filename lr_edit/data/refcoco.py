@@ -4,7 +4,6 @@ Kazemzadeh et al., EMNLP 2014; Yu et al., ECCV 2016; Mao et al., CVPR 2016.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from lr_edit.data.coco_names import COCO_NAMES
 from lr_edit.data.hub import CACHE, open_table
 from lr_edit.data.masks import coco_mask
-from lr_edit.data.opened import Stored, stored_cell
+from lr_edit.data.opened import Stored, first_file, stored_cell
 from lr_edit.data.reading import grouped
 from lr_edit.data.records import Phrase, PhraseSource, Record, Unusable, phrases_of
 from lr_edit.data.rows import TableRows
@@ -129,5 +128,5 @@ def coco_picture(folder: Path, file_name: str, number: int) -> Stored:
         folder / "train2014" / file_name, folder / file_name, folder / "coco/train2014" / file_name,
         folder / "train2017" / short, folder / "val2017" / short, folder / short,
     )  # fmt: skip
-    found = next((place for place in places if os.path.isfile(place)), places[0])
+    found = first_file(places)
     return Stored(found, str(found))
