@@ -22,7 +22,7 @@ from lr_edit.masks import separated
 from lr_edit.phrase import names_several, one_of
 from lr_edit.ranked import REMOVED, Candidate, Critics, ranked
 from lr_edit.regions.closest import Namer
-from lr_edit.regions.region import Region, RegionProposer, asked_of
+from lr_edit.regions.region import Region, RegionProposer
 
 _REGION_REMEDY = "give the region with --mask, another --proposer, or --device cpu"
 _SAMPLING_REMEDY = "give a smaller --count, or --device cpu"
@@ -138,7 +138,7 @@ def find_region(
     whatever the proposer raises.
     """
     with enough_memory(_REGION_REMEDY):
-        region = proposer.propose(image, *asked_of(proposer, find, paint, reading))
+        region = proposer.propose(image, find, reading, paint)
         if region.present or (force and bool((region.mask > 0).any())):
             return region
         shown = namer(image, find) if namer is not None else ()

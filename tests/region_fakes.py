@@ -38,10 +38,12 @@ def features() -> FrozenFeatures:
     return FrozenFeatures(Simple())  # type: ignore[arg-type]
 
 
-def network(seed: int = 0) -> RegionNetwork:
+def network(seed: int = 0, wishes: bool = False) -> RegionNetwork:
     """A tiny region network for `features`."""
     torch.manual_seed(seed)
-    return RegionNetwork([3], 6, ("colours",), width=16, heads=2, mixers=1, side=SIDE, fine=1)
+    return RegionNetwork(
+        [3], 6, ("colours",), width=16, heads=2, mixers=1, side=SIDE, fine=1, wishes=wishes
+    )
 
 
 def batch(pictures: int = 2, phrases: int = 3, seed: int = 0) -> dict[str, object]:

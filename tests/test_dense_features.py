@@ -66,7 +66,7 @@ def test_maps_are_those_of_each_encoder_in_order(
     expected = [m for encoder in used for m in encoder.patch_features(images)]
     for given, alone in zip(maps, expected, strict=True):
         torch.testing.assert_close(given, alone)
-    assert features.tokens(["a red apple"])[0].shape[-1] == clip.token_channels
+    assert features.tokens(["a red apple"]).states.shape[-1] == clip.token_channels
 
 
 def test_what_every_map_is_read_by_learns(features: FrozenFeatures) -> None:

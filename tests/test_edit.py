@@ -40,7 +40,9 @@ class Painter(Editor):
 class Blind(RegionProposer):
     """Finds nothing."""
 
-    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+    ) -> Region:
         return Region(torch.zeros_like(image[:, :1]), (), confidence=0.0, present=False)
 
 
@@ -125,7 +127,9 @@ def test_candidate_and_text_score_do_not_depend_on_the_others():
 class Brightest(RegionProposer):
     """Finds the prompt in the middle, the surer the brighter it is there."""
 
-    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+    ) -> Region:
         assert (phrase, reading) == ("an orange", "refer")
         score = float((image * MASK).sum() / MASK.sum() / 6 + 0.5)
         return Region(MASK, (Alternative(MASK, score, "middle"),), score)

@@ -19,7 +19,9 @@ class Found(RegionProposer):
     def __init__(self, region: Region) -> None:
         self.region = region
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         return self.region
 
 

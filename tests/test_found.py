@@ -36,7 +36,9 @@ class Bright(RegionProposer):
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
 
-    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+    ) -> Region:
         if phrase == "too long":
             raise UserError("too long")
         self.sizes.append((image.shape[-1], image.shape[-2]))

@@ -122,6 +122,15 @@ def test_proposing_twice_gives_the_same(name: str) -> None:
     assert torch.equal(first.mask, second.mask) and first.confidence == second.confidence
 
 
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_every_proposer_can_be_told_what_the_thing_becomes(name: str) -> None:
+    proposer, image = PROPOSERS[name](), things()
+    plain, told = (proposer.propose(image, "the red", paint=paint) for paint in ("", "a green"))
+    assert told.mask.shape == plain.mask.shape and told.present == plain.present
+    reads = name in ("per_image", "per_image_masks", "learnable_regions_as_released")
+    assert torch.equal(told.mask, plain.mask) != reads
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("phrase", ["", "   ", "\n"])
 def test_empty_phrases_are_told(name: str, phrase: str) -> None:

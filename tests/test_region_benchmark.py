@@ -52,7 +52,9 @@ class ColourProposer(RegionProposer):
         self.confidence = confidence
         self.calls: list[tuple[Tensor, str, Reading]] = []
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         self.calls.append((image, phrase, reading))
         mask = (image[:, CHANNELS[phrase.split()[-1]], None] > 0).float()
         if not mask.any():
@@ -161,7 +163,9 @@ def test_a_region_may_tell_what_changes_along(
     by_picture = {id(case.source): case for case in edits}
 
     class Knowing(RegionProposer):
-        def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+        def propose(
+            self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+        ) -> Region:
             case = by_picture.get(id(image))
             if case is None:
                 return ColourProposer().propose(image, phrase)
@@ -199,7 +203,9 @@ def test_all_proposers_are_asked_the_same_in_turn(cases: dict[str, list[AskedPhr
     order: list[str] = []
 
     class Listening(ColourProposer):
-        def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+        def propose(
+            self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+        ) -> Region:
             order.append(f"{id(self)} {phrase}")
             return super().propose(image, phrase, reading)
 

@@ -33,12 +33,10 @@ def test_padding_of_other_phrases_changes_nothing() -> None:
     seen = net.look(image, frozen.maps(image))
 
     def masks(*phrases: str) -> torch.Tensor:
-        words, known = frozen.tokens(phrases)
-        edit = torch.zeros(len(phrases), dtype=torch.bool)
         several = Seen(
             seen.cells.repeat(len(phrases), 1, 1), seen.pixels.repeat(len(phrases), 1, 1, 1)
         )
-        return net.read(several, words, known, edit).thing[0]
+        return net.read(several, frozen.tokens(phrases)).thing[0]
 
     torch.testing.assert_close(masks("a cat"), masks("a cat", "a much longer phrase"))
 

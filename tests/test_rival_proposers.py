@@ -101,7 +101,9 @@ def test_where_nothing_is_hot_the_nearest_can_be_forced() -> None:
     heat[..., 2:8, 2:8] = 0.2
 
     class Cool(RegionProposer):
-        def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Any:
+        def propose(
+            self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+        ) -> Any:
             return heat_region(heat, threshold=0.4, minimum=0.1)
 
     assert heat_region(heat, 0.4, 0.1).confidence == pytest.approx(0.2)

@@ -41,7 +41,9 @@ class Finder(RegionProposer):
     present: bool = True
     asked: int = 0
 
-    def propose(self, image: Tensor, phrase: str, reading: str = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+    ) -> Region:
         self.asked += 1
         if phrase == "too long":
             raise UserError("too long")

@@ -70,6 +70,23 @@ def test_masks_of_a_scene_are_what_the_words_say(scenes: RenderedScenes) -> None
         assert asked.known.all()
 
 
+def test_a_wish_in_a_scene_says_what_changes_only_if_the_thing_stays(
+    scenes: RenderedScenes,
+) -> None:
+    told = 0
+    for seed in range(40):
+        asked = ask_scene(scenes, random.Random(seed), 5, wish_share=1.0)
+        for k, phrase in enumerate(asked.phrases):
+            if phrase.reading == "edit":
+                assert asked.known[k] and asked.paints[k] == ""
+                continue
+            assert asked.paints[k]
+            if asked.known[k]:
+                told += 1
+                assert np.array_equal(asked.change[k], asked.objects[k])
+    assert told > 20
+
+
 def test_in_a_scene_the_change_is_nearly_what_taking_things_away_changes() -> None:
     drawn = (sample_edit(sample_scene(f"away {i}"), random.Random(i), "remove") for i in range(9))
     edits = [edit for edit in drawn if edit is not None]
@@ -90,7 +107,9 @@ def test_in_a_pair_the_first_phrase_has_the_exact_difference(pairs: RenderedPair
         edit = pairs.edit(index)
         assert asked is not None and read(edit.source, asked.phrases[0].text) == {edit.source_index}
         assert np.array_equal(asked.change[0], pairs.change[index] > 0)
-        assert asked.known.tolist() == [True, False, False, False]
+        for phrase, paint, known in zip(asked.phrases, asked.paints, asked.known, strict=True):
+            same = phrase.targets == (edit.source_index,) and phrase.reading == "refer"
+            assert known == same and paint == (edit.paint if same else "")
         for phrase, mask in zip(asked.phrases, asked.objects, strict=True):
             things = meaning(edit.source, phrase)
             assert np.array_equal(mask, shown(pairs.instances[index], things)), phrase.text
@@ -135,7 +154,7 @@ def test_an_item_says_what_every_thing_is(scenes: RenderedScenes) -> None:
     for index in range(20):
         rng = random.Random(f"referring {index}")
         gray = rng.random() < 0.5
-        asked = ask_scene(scenes, rng, samples.phrases, not gray)
+        asked = ask_scene(scenes, rng, samples.phrases, not gray, samples.wish_share)
         item, seen = samples[index], asked.instances
         assert (item["traits"][:, seen == 0] == 0).all() and not item["middle"][:, seen == 0].any()
         for number, thing in enumerate(asked.scene.things, 1):
@@ -155,7 +174,8 @@ def test_an_item_says_what_the_single_words_of_its_phrases_fit(scenes: RenderedS
     for index in range(20):
         rng = random.Random(f"referring {index}")
         rng.random()
-        asked, shown = ask_scene(scenes, rng, samples.phrases), samples[index]["mentions"]
+        asked = ask_scene(scenes, rng, samples.phrases, wish_share=samples.wish_share)
+        shown = samples[index]["mentions"]
         for phrase, maps in zip(asked.phrases, shown, strict=True):
             for things, drawn in zip(phrase.mentions, maps, strict=True):
                 expected = np.isin(asked.instances, [i + 1 for i in things])
@@ -186,19 +206,22 @@ def test_items_and_batches_have_the_shapes_that_they_promise(
     }  # fmt: skip
     assert batch["image"].dtype == torch.float32 and batch["image"].abs().max() <= 1
     assert batch["object"].dtype == batch["present"].dtype == torch.bool
-    assert batch["phrases"][3 * 4 : 3 * 5] == items[4]["phrases"]
+    for texts in ("phrases", "paints"):
+        assert batch[texts][3 * 4 : 3 * 5] == items[4][texts]
     assert torch.equal(batch["object"].flatten(2).any(-1), batch["present"])
     assert (batch["change"] >= batch["object"])[batch["change_known"]].all()
     assert batch["edit"].any() and not batch["change_known"].all()
 
 
 def test_shares_are_kept(scenes: RenderedScenes, pairs: RenderedPairs) -> None:
-    samples = ReferringSamples(scenes, 200, pairs=pairs, pair_share=0.5, gray_share=0.25)
+    samples = ReferringSamples(
+        scenes, 200, pairs=pairs, pair_share=0.5, gray_share=0.25, wish_share=0.0
+    )
     items = [samples[index] for index in range(200)]
     gray = sum(torch.equal(item["image"][0], item["image"][1]) for item in items)
     paired = sum(not item["change_known"].all() for item in items)
     assert 30 <= gray <= 70 and 75 <= paired <= 125
-    plain = ReferringSamples(scenes, 200)
+    plain = ReferringSamples(scenes, 200, wish_share=0.0)
     assert all(plain[index]["change_known"].all() for index in range(20))
 
 

@@ -1,4 +1,4 @@
-"""Proposers that read what a picture is to become are asked that, wherever an edit is known."""
+"""What a picture is to become reaches the proposers that read it, wherever an edit is known."""
 
 from pathlib import Path
 
@@ -19,66 +19,46 @@ from lr_edit.evaluation.region_rows import change_rows
 from lr_edit.images import to_pil
 from lr_edit.instruction import Reading
 from lr_edit.ranked import Critics
-from lr_edit.regions.learned import LearnedProposer
-from lr_edit.regions.per_image import PerImageProposer
 from lr_edit.regions.region import Alternative, Region, RegionProposer
-from lr_edit.regions.segformer_clip import SegformerClipProposer
 
 SIDE = 32
 
 
-class Names(RegionProposer):
+class Listener(RegionProposer):
     """Finds a box, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Reading]] = []
+        self.asked: list[tuple[str, Reading, str]] = []
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
-        self.asked.append((phrase, reading))
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
+        self.asked.append((phrase, reading, paint))
         mask = box_mask(*image.shape[-2:], 8, 8, 20, 20)
         return Region(mask, (Alternative(mask, 0.5, "box"),), confidence=0.5)
 
 
-class Wishes(Names):
-    reads_wish = True
-
-
-def test_learning_on_one_picture_reads_the_wish() -> None:
-    assert PerImageProposer.reads_wish
-    assert not LearnedProposer.reads_wish and not SegformerClipProposer.reads_wish
-
-
-@pytest.mark.parametrize(
-    ("proposer", "paint", "expected"),
-    [
-        (Names(), "a cat", ("the mug", "refer")),
-        (Wishes(), "a cat", ("a cat", "edit")),
-        (Wishes(), "", ("the mug", "refer")),
-    ],
-)
-def test_an_edit_asks_what_its_proposer_reads(
-    proposer: Names, paint: str, expected: tuple[str, Reading]
-) -> None:
-    image = picture(SIDE, SIDE)
+@pytest.mark.parametrize("paint", ["a cat", ""])
+def test_an_edit_says_what_the_thing_becomes(paint: str) -> None:
+    image, proposer = picture(SIDE, SIDE), Listener()
     edit_image(
         image, "the mug", paint, proposer=proposer, editor=Witness(), critics=Critics(), seeds=[0]
     )
-    assert proposer.asked == [expected]
+    assert proposer.asked == [("the mug", "refer", paint)]
 
 
-def test_without_a_wish_it_is_asked_the_phrase() -> None:
-    proposer = Wishes()
+def test_a_region_can_be_found_for_no_edit_at_all() -> None:
+    proposer = Listener()
     find_region(picture(SIDE, SIDE), "the mug", proposer)
-    assert proposer.asked == [("the mug", "refer")]
+    assert proposer.asked == [("the mug", "refer", "")]
 
 
-@pytest.mark.parametrize("proposer", [Names(), Wishes()])
-def test_measured_edits_ask_as_an_edit_does(proposer: Names) -> None:
+def test_measured_edits_ask_as_an_edit_does() -> None:
     (case,) = sample_cases(1, size=SIDE)
+    proposer = Listener()
     edit_case(case, proposer, Witness(), Critics(fake_models().clip), (0,), torch.device("cpu"))
     change_rows({"asked": always(proposer)}, [case])
-    wish, thing = (case.edit.paint, "edit"), (case.edit.find, "refer")
-    assert proposer.asked == [wish if proposer.reads_wish else thing] * 2
+    assert proposer.asked == [(case.edit.find, "refer", case.edit.paint)] * 2
 
 
 def test_the_region_alone_is_found_as_for_the_edit(
@@ -86,8 +66,8 @@ def test_the_region_alone_is_found_as_for_the_edit(
 ) -> None:
     to_pil(picture(SIDE, SIDE))[0].save(tmp_path / "photo.png")
     settings = edit_settings(quick_edit(tmp_path, **{"region-only": True}))
-    proposer, bars = Wishes(), type("Bars", (), {"stage": lambda *_: None})()
+    proposer, bars = Listener(), type("Bars", (), {"stage": lambda *_: None})()
     monkeypatch.setattr(command, "load_parts", lambda *_: None)
     monkeypatch.setattr(command, "build_proposer", lambda *_: proposer)
     command.locate(command.read_request(settings), bars)
-    assert proposer.asked == [("an orange", "edit")]
+    assert [paint for _, _, paint in proposer.asked] == ["an orange"]

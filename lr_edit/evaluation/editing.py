@@ -12,7 +12,7 @@ from lr_edit.editors.editor import Editor
 from lr_edit.evaluation.cases import Case
 from lr_edit.ranked import Critics
 from lr_edit.regions.fixed import MaskProposer
-from lr_edit.regions.region import Region, RegionProposer, asked_of
+from lr_edit.regions.region import Region, RegionProposer
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def edit_case(
     """The case edited with one candidate for every seed."""
     began = time.perf_counter()
     image = case.source.to(device)
-    region = proposer.propose(image, *asked_of(proposer, case.edit.find, case.edit.paint))
+    region = proposer.propose(image, case.edit.find, paint=case.edit.paint)
     if not region.present or not (region.mask > 0).any():
         return _not_found(case, time.perf_counter() - began)
     result = edit_image(

@@ -23,7 +23,6 @@ from lr_edit.evaluation.region_metrics import (
     target_accuracy,
 )
 from lr_edit.evaluation.region_phrases import Proposers, phrase_of
-from lr_edit.regions.region import asked_of
 
 Row = dict[str, Any]
 
@@ -94,8 +93,7 @@ def change_rows(
         asked, image = phrase_of(case), case.source.to(device)
         for name, propose_for in proposers.items():
             proposer = propose_for(asked)
-            phrase, reading = asked_of(proposer, asked.phrase, case.edit.paint, asked.reading)
-            region = proposer.propose(image, phrase, reading)
+            region = proposer.propose(image, asked.phrase, asked.reading, case.edit.paint)
             there = [iou(mask, case.place) for mask in (region.to_edit, region.mask)]
             shares[name].append((there[0], there[1]) if region.present else (0.0, 0.0))
             if region.change is not None:

@@ -30,7 +30,9 @@ class CentreBoxProposer(RegionProposer):
             raise UserError(f"the box's share of the picture is {share}: give more than 0, up to 1")
         self.share = share
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The box, of at least a pixel."""
         height, width = image.shape[-2:]
         rows, columns = (max(1, round(length * self.share**0.5)) for length in (height, width))
@@ -47,7 +49,9 @@ class RandomBoxProposer(RegionProposer):
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The box, of at least a pixel; its sides are uniform in LEAST to MOST of the picture's."""
         pixels = to_uint8(image).cpu().numpy().tobytes()
         told = hashlib.sha256(pixels + f"{self.seed} {phrase}".encode()).hexdigest()
@@ -63,7 +67,9 @@ class RandomBoxProposer(RegionProposer):
 class NothingProposer(RegionProposer):
     """Says of every phrase that nothing in the picture fits."""
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """An empty mask, `present` False, no alternatives."""
         return Region(torch.zeros_like(image[:, :1]), (), confidence=0.0, present=False)
 

@@ -44,7 +44,9 @@ class ClipsegProposer(RegionProposer):
         )
         self._context = int(self._model.config.text_config.max_position_embeddings)
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """All that is hot enough; its connected pieces are alternatives.
 
         The confidence is the highest heat. Raises UserError for a phrase beyond the context.

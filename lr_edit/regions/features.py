@@ -8,6 +8,7 @@ from torch import Tensor
 from lr_edit.backbones.base import DenseEncoder
 from lr_edit.backbones.open_clip_dense import OpenClipDense
 from lr_edit.regions.feature_cache import FeatureCache
+from lr_edit.regions.words import Words, read_words
 
 
 class FrozenFeatures:
@@ -57,6 +58,11 @@ class FrozenFeatures:
         return tuple(m.to(images.device) for m in maps)
 
     @torch.no_grad()
-    def tokens(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Token states [P, L, C] and which are not padding, bool [P, L]."""
-        return self.words.encode_tokens(list(phrases))
+    def tokens(
+        self,
+        phrases: Sequence[str],
+        edit: Sequence[bool] | None = None,
+        paints: Sequence[str] | None = None,
+    ) -> Words:
+        """The words of phrases, see `read_words`."""
+        return read_words(self.words, phrases, edit, paints)

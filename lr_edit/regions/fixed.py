@@ -19,7 +19,9 @@ class MaskProposer(RegionProposer):
     def __init__(self, mask: Tensor, change: Tensor | None = None) -> None:
         self.mask, self.change = mask, change
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The mask; UserError when it has another size than the image, or selects nothing."""
         if self.mask.shape[-2:] != image.shape[-2:]:
             (height, width), (rows, columns) = self.mask.shape[-2:], image.shape[-2:]
@@ -36,7 +38,9 @@ class MaskProposer(RegionProposer):
 class WholeProposer(RegionProposer):
     """The region is the whole picture, whatever the phrase, even an empty one."""
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         return _certain(torch.ones_like(image[:, :1]), "whole picture")
 
 

@@ -74,7 +74,9 @@ class GroundedSamProposer(RegionProposer):
             Sam2Model, Sam2Processor, segmenter, segmenter_revision, self._device
         )
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The masks of all boxes are ranked by their boxes' scores; empty ones are left out.
 
         The confidence is the best score. Raises UserError for a phrase beyond the context.

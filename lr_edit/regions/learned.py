@@ -24,6 +24,7 @@ from lr_edit.regions.region import (
 )
 from lr_edit.regions.sharpen import sharpen
 from lr_edit.regions.strays import GONE, without_specks, without_strays
+from lr_edit.regions.words import Words
 
 FILES = ("*.json", "*.safetensors")
 """What is fetched from the hub for a region network."""
@@ -51,17 +52,17 @@ class LearnedProposer(RegionProposer):
         self._last: tuple[Tensor, Tensor, Seen] | None = None
 
     @torch.no_grad()
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The best proposal; K more and the pieces of the best are its alternatives.
 
-        Raises UserError for a phrase that is empty or longer than CLIP reads.
+        paint: a network that reads it gives `change` the room that this needs. Raises UserError for
+        a phrase, or a paint, that is longer than CLIP reads, and for an empty phrase.
         """
-        phrase = checked_phrase(phrase)
-        self.features.words.check_length(phrase)
-        words, known = self.features.tokens([phrase])
-        edit = torch.tensor([reading == "edit"], device=words.device)
+        words = self.words(checked_phrase(phrase), reading, paint.strip())
         square, seen = self.seen(image)
-        found = self.network.read(seen, words, known, edit)
+        found = self.network.read(seen, words)
         best = int(found.score[0].argmax())
         things, change = found.thing[0].float(), found.change[0, best].float()
         kept = without_strays(things[best])
@@ -73,6 +74,14 @@ class LearnedProposer(RegionProposer):
         things, change = masks[:-1], torch.maximum(masks[best], masks[-1])
         things[best] = without_specks(things[best])
         return self.region(found, things, without_specks(change))
+
+    def words(self, phrase: str, reading: Reading, paint: str) -> Words:
+        """What the network reads: the phrase, and what its thing becomes; an edit prompt says that
+        itself."""
+        paint = paint if self.network.wishes and reading == "refer" else ""
+        for text in filter(None, (phrase, paint)):
+            self.features.words.check_length(text)
+        return self.features.tokens([phrase], [reading == "edit"], [paint])
 
     def seen(self, image: Tensor) -> tuple[Tensor, Seen]:
         """Image [1, 3, H, W] as a square, and what the network keeps of it; at once if it was the

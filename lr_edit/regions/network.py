@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lr_edit.regions.attention import Block, Round, positions
 from lr_edit.regions.card import HubNetwork
 from lr_edit.regions.detail import Climb, Stem
+from lr_edit.regions.words import PAINT, Words
 
 Lattice = tuple[slice, slice]
 """Which rows and columns of pixels are asked for."""
@@ -60,7 +61,8 @@ class RegionNetwork(nn.Module, HubNetwork):
     by the network itself. features: channels of the feature maps. words: channels of the phrase's
     token states. backbones: identities of the networks that these come from; they are kept with the
     weights, which are of no use on others. side: of the pictures it sees, a multiple of 8. fine:
-    blocks of the stem, see there.
+    blocks of the stem, see there. wishes: whether it reads what a thing is to become, which tells
+    how much room an edit needs.
     """
 
     def __init__(
@@ -75,17 +77,18 @@ class RegionNetwork(nn.Module, HubNetwork):
         proposals: int = 3,
         side: int = 128,
         fine: int = 0,
+        wishes: bool = False,
     ) -> None:
         super().__init__()
         self.side, self.grid, self.proposals = side, side // Stem.STRIDE, proposals
-        self.width = width
+        self.width, self.wishes = width, wishes
         self.features, self.backbones = tuple(features), tuple(backbones)
         self.stem = Stem(width, fine)
         self.project = nn.ModuleList(nn.Conv2d(c, width, 1) for c in features)
         self.norms = nn.ModuleList(nn.GroupNorm(1, c) for c in features)
         self.mixers = nn.Sequential(*(Block(width, heads) for _ in range(mixers)))
         self.words = nn.Sequential(nn.LayerNorm(words), nn.Linear(words, width))
-        self.readings = nn.Embedding(2, width)
+        self.readings = nn.Embedding(3 if wishes else 2, width)
         self.queries = nn.Parameter(torch.randn(proposals + 1, width) * 0.5)
         self.rounds = nn.ModuleList(Round(width, heads) for _ in range(rounds))
         self.climb = Climb(width)
@@ -110,19 +113,17 @@ class RegionNetwork(nn.Module, HubNetwork):
         mixed = self.mixers(cells.flatten(2).transpose(1, 2) + places)
         return Seen(mixed, self.climb(mixed, details))
 
-    def read(
-        self, seen: Seen, words: Tensor, known: Tensor, edit: Tensor, lattice: Lattice = EVERY
-    ) -> Proposals:
-        """The proposals of P phrases, as many for each picture of `seen`, picture by picture.
+    def read(self, seen: Seen, words: Words, lattice: Lattice = EVERY) -> Proposals:
+        """The proposals of the P phrases of `words`, as many for each picture of `seen`, picture by
+        picture; lattice: the pixels that masks are drawn at.
 
-        words: token states [P, L, C]; known: bool [P, L], False for padding; edit: bool [P], True
-        where the phrase is an edit prompt ("a blue mug": the mug that is not blue yet). lattice:
-        the pixels that masks are drawn at.
+        Where the network reads no wishes, words of that role are not there for it.
         """
         count, queries = len(words), self.proposals + 1
-        reading = self.readings(edit.long())[:, None]
-        own = self.queries.expand(count, -1, -1) + reading
-        tokens = torch.cat((own, self.words(words.to(own.dtype)) + reading), 1)
+        roles = self.readings(words.roles.clamp_max(self.readings.num_embeddings - 1))
+        own = self.queries.expand(count, -1, -1) + roles[:, :1]
+        tokens = torch.cat((own, self.words(words.states.to(own.dtype)) + roles), 1)
+        known = words.known if self.wishes else words.known & (words.roles != PAINT)
         there = torch.cat((known.new_ones(count, queries), known), 1)
         cells = seen.cells.repeat_interleave(count // len(seen.cells), 0)
         coarse, passed = [], []
@@ -170,13 +171,11 @@ class RegionNetwork(nn.Module, HubNetwork):
         self,
         images: Tensor,
         features: Sequence[Tensor],
-        words: Tensor,
-        known: Tensor,
-        edit: Tensor,
+        words: Words,
         lattice: Lattice = EVERY,
     ) -> Proposals:
         """`read` after `look`."""
-        return self.read(self.look(images, features), words, known, edit, lattice)
+        return self.read(self.look(images, features), words, lattice)
 
 
 def interpolation(grid: int, size: int) -> Tensor:

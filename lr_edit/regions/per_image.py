@@ -5,7 +5,7 @@ prompt alone. The released code lost every gradient on that way: shape "random" 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 from zlib import crc32
 
 import torch
@@ -100,11 +100,10 @@ class References:
 class PerImageProposer(RegionProposer):
     """Regions that are learned on the picture that is asked about.
 
-    The phrase is taken as the editing prompt whatever its reading: the method knows no other. clip:
-    judges the edits. dino: anchors and features. diffusion: edits. curve: losses of the last one.
+    What the thing becomes is the editing prompt; where that is not said, the phrase is, whatever
+    its reading: the method knows no other. clip: judges the edits. dino: anchors and features.
+    diffusion: edits. curve: losses of the last one.
     """
-
-    reads_wish: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -117,9 +116,11 @@ class PerImageProposer(RegionProposer):
         self.options = options or PerImageOptions()
         self.curve: list[float] = []
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The region whose edit ranks best; the others, best first, are alternatives."""
-        prompt = checked_phrase(phrase)
+        prompt = checked_phrase(paint.strip() or phrase)
         self.clip.encoder.check_length(prompt)
         generator = torch.Generator(image.device).manual_seed(self.seed(image))
         shape = self.shape(image)

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -42,34 +41,18 @@ class Region:
 
 
 class RegionProposer(ABC):
-    """Finds the region of a picture that a phrase speaks of.
-
-    reads_wish: whether that phrase has to say what becomes of the picture ("a cat"), not what is
-    there ("the mug").
-    """
-
-    reads_wish: ClassVar[bool] = False
+    """Finds the region of a picture that a phrase speaks of."""
 
     @abstractmethod
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The region of `phrase` in image [1, 3, H, W] in [-1, 1].
 
-        reading: proposers that know no edit prompts take them as naming what is there. Raises
+        reading: proposers that know no edit prompts take them as naming what is there. paint: what
+        the thing becomes; "" for nothing, or where that is not known. Many do not read it. Raises
         UserError when the phrase is empty or unusable, where it matters.
         """
-
-
-def asked_of(
-    proposer: RegionProposer, find: str, paint: str, reading: Reading = "refer"
-) -> tuple[str, Reading]:
-    """The phrase that a proposer is asked for an edit, and how it is meant.
-
-    find, reading: what is to change. paint: what it becomes, for proposers that read wishes; where
-    it becomes nothing (""), they too are asked for what is to change.
-    """
-    if proposer.reads_wish and paint.strip():
-        return paint, "edit"
-    return find, reading
 
 
 def checked_phrase(phrase: str) -> str:

@@ -44,7 +44,9 @@ class SegformerClipProposer(RegionProposer):
         self.fill, self.temperature, self.minimum = fill, temperature, minimum
 
     @torch.no_grad()
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The segment that fits best; `present` is False where no segment is large enough."""
         phrase = checked_phrase(phrase)
         self.clip.check_length(phrase)

@@ -27,7 +27,9 @@ class ShadowedMaskProposer(RegionProposer):
     def __init__(self, mask: Tensor, finder: RegionProposer) -> None:
         self.given, self.finder = MaskProposer(mask), finder
 
-    def propose(self, image: Tensor, phrase: str, reading: Reading = "refer") -> Region:
+    def propose(
+        self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
+    ) -> Region:
         """The mask with its shadow; UserError where the mask alone is none for this image."""
         region = self.given.propose(image, phrase, reading)
         shadow = self.shadow(region.mask, image, phrase, reading)

@@ -21,6 +21,7 @@ from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
 from lr_edit.tabletop.pairs import RenderedPairs
 from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.traits import middle_maps, trait_maps
+from lr_edit.tabletop.wishes import some_wish
 
 # How often each kind of phrase is tried.
 WEIGHTS = {
@@ -35,12 +36,14 @@ NEEDED = dict.fromkeys(("attribute", "relation", "ordinal"), 0.7)
 class Asked:
     """A picture uint8 [S, S, 3], P phrases, and their masks bool [P, S, S]; known: bool [P].
 
-    mentions: bool [P, M, S, S]. scene, instances: what the picture shows, and which of its things
-    every pixel does. See `ReferringSamples` for what the masks are.
+    paints: what the things of each phrase are to become. mentions: bool [P, M, S, S]. scene,
+    instances: what the picture shows, and which of its things every pixel does. See
+    `ReferringSamples` for what the masks are.
     """
 
     pixels: np.ndarray
     phrases: list[Phrase]
+    paints: list[str]
     objects: np.ndarray
     change: np.ndarray
     known: np.ndarray
@@ -97,7 +100,11 @@ def mentions(numbers: np.ndarray, phrases: Sequence[Phrase]) -> np.ndarray:
 
 
 def ask_scene(
-    scenes: RenderedScenes, rng: random.Random, count: int, colours: bool = True
+    scenes: RenderedScenes,
+    rng: random.Random,
+    count: int,
+    colours: bool = True,
+    wish_share: float = 0.0,
 ) -> Asked:
     """`count` phrases about a random scene."""
     index = rng.randrange(len(scenes))
@@ -106,31 +113,52 @@ def ask_scene(
     objects = meant(instances, phrases)
     refer = np.array([phrase.reading == "refer" for phrase in phrases])
     cast = meant(scenes.shadows[index], phrases) & refer[:, None, None]
-    known = np.ones(count, dtype=bool)
-    change, named = objects | cast, mentions(instances, phrases)
-    return Asked(scenes.images[index], phrases, objects, change, known, named, scene, instances)
+    paints, stays = wished(scene, phrases, rng, wish_share, colours)
+    known = stays | np.array([not paint for paint in paints])
+    change = objects | (cast & ~stays[:, None, None])
+    picture, named = scenes.images[index], mentions(instances, phrases)
+    return Asked(picture, phrases, paints, objects, change, known, named, scene, instances)
+
+
+def wished(
+    scene: Scene, phrases: Sequence[Phrase], rng: random.Random, share: float, colours: bool
+) -> tuple[list[str], np.ndarray]:
+    """What the things of P phrases are to become, see `some_wish`; and bool [P], whether they keep
+    their shapes and shadows in that."""
+    paints, stays = zip(*(some_wish(scene, p, rng, share, colours) for p in phrases), strict=True)
+    return list(paints), np.array(stays)
 
 
 def ask_pair(
-    pairs: RenderedPairs, rng: random.Random, count: int, colours: bool = True
+    pairs: RenderedPairs,
+    rng: random.Random,
+    count: int,
+    colours: bool = True,
+    wish_share: float = 0.0,
 ) -> Asked | None:
-    """`count` phrases about the source of a random pair; the first names the thing that is edited.
+    """`count` phrases about the source of a random pair; some, the first of all, name the thing
+    that is edited, and say what it becomes.
 
     None where no phrase for it is found, as may happen without colours.
     """
     index = rng.randrange(len(pairs))
     edit = pairs.edit(index)
     assert edit.source_index is not None  # every pair replaces or removes a thing
-    first = phrase_for(edit.source, rng, edit.source_index, colours)
-    if first is None:
+    again = range(count // 3 + 1)
+    tried = (phrase_for(edit.source, rng, edit.source_index, colours) for _ in again)
+    first = tuple(phrase for phrase in tried if phrase is not None)
+    if not first:
         return None
-    phrases = mixed_phrases(edit.source, rng, count, colours, (first,))
+    phrases = mixed_phrases(edit.source, rng, count, colours, first)
     instances = pairs.instances[index]
     objects, named = meant(instances, phrases), mentions(instances, phrases)
-    change, known = np.zeros_like(objects), np.zeros(count, dtype=bool)
-    change[0], known[0] = pairs.change[index] > 0, True
+    paints, known = wished(edit.source, phrases, rng, wish_share, colours)
+    change = objects.copy()
+    for k, phrase in enumerate(phrases):
+        if phrase.reading == "refer" and phrase.targets == (edit.source_index,):
+            paints[k], change[k], known[k] = edit.paint, pairs.change[index] > 0, True
     picture = pairs.images[index]
-    return Asked(picture, phrases, objects, change, known, named, edit.source, instances)
+    return Asked(picture, phrases, paints, objects, change, known, named, edit.source, instances)
 
 
 class ReferringSamples(Dataset[dict[str, Any]]):
@@ -138,21 +166,23 @@ class ReferringSamples(Dataset[dict[str, Any]]):
 
     "image": float32 [3, S, S] in [-1, 1]. "phrases": P texts. "edit": bool [P], whether the text is
     an edit prompt. "present": bool [P], False where the text fits nothing: its masks are empty.
-    "object": bool [P, S, S], the things meant. "change": bool [P, S, S], what an edit of them
-    changes, and "change_known": bool [P], False where "change" says nothing. "mentions": bool
+    "paints": P texts, what the things meant are to become, "" where that is not said. "object":
+    bool [P, S, S], the things meant. "change": bool [P, S, S], what an edit of them changes, and
+    "change_known": bool [P], False where "change" says nothing. "mentions": bool
     [P, M, S, S], what the single words of a phrase fit, see MENTIONS. "traits": uint8 [T, S, S] and
     "middle": float32 [2, S, S], see `lr_edit.tabletop.traits`; no colours where the picture is
     gray.
 
     In a scene, `change` is what taking the things away would change: their silhouettes and the
-    shadows they cast. For an edit prompt it is the silhouettes, since what is recoloured keeps its
-    shadow. Both lack pixels that a rim covers in part. In a pair, the first phrase names the thing
-    that is replaced or removed, and `change` is the exact difference; of the other phrases none is
-    known.
+    shadows they cast. For an edit prompt, and for a thing that is to have another colour, it is the
+    silhouettes, since what is recoloured keeps its shadow. Both lack pixels that a rim covers in
+    part. In a pair, `change` of the phrases that name the thing that is replaced or removed is the
+    exact difference, and they say what it becomes. Elsewhere it is not known.
 
     length: how many items. phrases: P. pairs, pair_share: how many pictures come from edit pairs,
     where there are any. crowded, crowded_share: how many of the others come from these scenes,
-    where there are any. gray_share: how many are gray; no colour is said there, and nothing asked
+    where there are any. wish_share: how many of the phrases say what their things are to become,
+    beside those of pairs. gray_share: how many are gray; no colour is said there, and nothing asked
     for by an edit prompt. jitter: the largest relative change of brightness, of contrast and of
     saturation, with which slight blur and noise come; 0 gives the pictures as they are. Nothing is
     flipped, since phrases speak of left and right.
@@ -169,11 +199,13 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         jitter: float = 0.12,
         crowded: RenderedScenes | None = None,
         crowded_share: float = 0.4,
+        wish_share: float = 0.4,
     ) -> None:
         self.scenes, self.length, self.phrases = scenes, length, phrases
         self.pairs, self.pair_share = pairs, pair_share
         self.gray_share, self.jitter = gray_share, jitter
         self.crowded, self.crowded_share = crowded, crowded_share
+        self.wish_share = wish_share
 
     def __len__(self) -> int:
         return self.length
@@ -183,14 +215,15 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         gray = rng.random() < self.gray_share
         asked = None
         if self.pairs is not None and rng.random() < self.pair_share:
-            asked = ask_pair(self.pairs, rng, self.phrases, not gray)
+            asked = ask_pair(self.pairs, rng, self.phrases, not gray, self.wish_share)
         if asked is None:
             full = self.crowded is not None and rng.random() < self.crowded_share
             scenes = self.crowded if full and self.crowded is not None else self.scenes
-            asked = ask_scene(scenes, rng, self.phrases, not gray)
+            asked = ask_scene(scenes, rng, self.phrases, not gray, self.wish_share)
         return {
             "image": self.picture(asked.pixels, rng, gray),
             "phrases": [phrase.text for phrase in asked.phrases],
+            "paints": asked.paints,
             "edit": torch.tensor([phrase.reading == "edit" for phrase in asked.phrases]),
             "present": torch.tensor([bool(phrase.targets) for phrase in asked.phrases]),
             "object": torch.from_numpy(asked.objects),
@@ -208,10 +241,16 @@ class ReferringSamples(Dataset[dict[str, Any]]):
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """A batch: tensors stacked to [B, …]; "phrases" a flat list of B * P texts, by picture."""
+        """A batch: tensors stacked to [B, …]; "phrases" and "paints" flat lists of B * P texts, by
+        picture."""
+        texts: dict[str, Any] = {
+            name: [text for item in items for text in item[name]]
+            for name in ("phrases", "paints")
+            if name in items[0]
+        }
         tensors = {
             name: torch.stack([item[name] for item in items])
             for name in items[0]
-            if name != "phrases"
+            if name not in texts
         }
-        return {**tensors, "phrases": [text for item in items for text in item["phrases"]]}
+        return tensors | texts

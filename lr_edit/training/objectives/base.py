@@ -13,7 +13,9 @@ from lr_edit.regions.network import EVERY, Lattice, Proposals, RegionNetwork, Se
 
 Batch = dict[str, Any]
 """image [B, 3, S, S]; phrases: B·P texts, picture by picture; edit, present, change_known: bool
-[B, P]; object, change: bool [B, P, S, S]. Objectives that see no masks ignore the latter."""
+[B, P]; object, change: bool [B, P, S, S]. Objectives that see no masks ignore the latter. paints:
+B·P texts, what the thing of each phrase is to become, "" where that is not known; it may be left
+out."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,9 @@ class Learner:
 
     def read(self, seen: Seen, batch: Batch, lattice: Lattice = EVERY) -> Proposals:
         """The proposals of every phrase of a batch about its pictures."""
-        words, known = self.features.tokens(batch["phrases"])
-        device = seen.cells.device
-        edit = batch["edit"].flatten()
-        return self.network.read(seen, words.to(device), known.to(device), edit, lattice)
+        edit = batch["edit"].flatten().tolist()
+        words = self.features.tokens(batch["phrases"], edit, batch.get("paints"))
+        return self.network.read(seen, words.to(seen.cells.device), lattice)
 
 
 def quarter(generator: torch.Generator) -> Lattice:

@@ -1,0 +1,80 @@
+"""What a region network reads: phrases, what their things become, and who reads the latter."""
+
+import pytest
+import torch
+from region_fakes import SIDE, Simple, features, network
+
+from lr_edit.errors import UserError
+from lr_edit.regions.learned import LearnedProposer
+from lr_edit.regions.network import Proposals, RegionNetwork, Seen
+from lr_edit.regions.words import EDIT, PAINT, REFER, read_words
+
+IMAGE = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def answers(net: RegionNetwork, phrases: list[str], paints: list[str] | None) -> Proposals:
+    frozen = features()
+    seen = net.look(IMAGE, frozen.maps(IMAGE))
+    several = Seen(*(part.repeat_interleave(len(phrases), 0) for part in (seen.cells, seen.pixels)))
+    return net.read(several, frozen.tokens(phrases, None, paints))
+
+
+def test_every_token_has_the_role_of_its_text() -> None:
+    words = read_words(Simple(), ["a cat", "a red dog"], [False, True], ["a mug", ""])
+    assert len(words) == 2 and words.states.shape == (2, 14, 6)
+    assert words.roles[:, :9].tolist() == [[REFER] * 9, [EDIT] * 9]
+    assert (words.roles[:, 9:] == PAINT).all()
+    assert words.known.sum(1).tolist() == [5 + 5, 9]
+    alone, _ = Simple().encode_tokens(["a mug"])
+    torch.testing.assert_close(words.states[:1, 9:], alone)
+
+
+@pytest.mark.parametrize("paints", [None, ["", ""]])
+def test_where_nothing_is_to_become_anything_there_are_the_phrases_alone(
+    paints: list[str] | None,
+) -> None:
+    words = read_words(Simple(), ["a cat", "a red dog"], paints=paints)
+    states, known = Simple().encode_tokens(["a cat", "a red dog"])
+    assert torch.equal(words.states, states) and torch.equal(words.known, known)
+    assert (words.roles == REFER).all()
+
+
+def test_what_a_thing_becomes_changes_the_answer_of_its_phrase_alone() -> None:
+    net = network(wishes=True).eval()
+    plain = answers(net, ["a cat", "a dog"], None)
+    one = answers(net, ["a cat", "a dog"], ["a mug", ""])
+    other = answers(net, ["a cat", "a dog"], ["a house", ""])
+    assert not torch.allclose(plain.change[0], one.change[0])
+    assert not torch.allclose(other.change[0], one.change[0])
+    torch.testing.assert_close(one.change[1], plain.change[1])
+
+
+def test_a_network_without_wishes_is_told_in_vain() -> None:
+    net = network().eval()
+    plain, told = (answers(net, ["a cat"], paints) for paints in (None, ["a mug"]))
+    torch.testing.assert_close(told.change, plain.change)
+    torch.testing.assert_close(told.presence, plain.presence)
+
+
+@pytest.mark.parametrize(("wishes", "reading"), [(True, "refer"), (True, "edit"), (False, "refer")])
+def test_a_proposer_reads_the_wish_if_its_network_does(wishes: bool, reading: str) -> None:
+    proposer = LearnedProposer(network(wishes=wishes), features())
+    plain = proposer.propose(IMAGE, "a cat", reading)  # type: ignore[arg-type]
+    told = proposer.propose(IMAGE, "a cat", reading, " a mug ")  # type: ignore[arg-type]
+    stripped = proposer.propose(IMAGE, "a cat", reading, "a mug")  # type: ignore[arg-type]
+    assert torch.equal(told.mask, stripped.mask)
+    # An edit prompt is the wish itself.
+    assert torch.equal(told.mask, plain.mask) == (not wishes or reading == "edit")
+
+
+def test_a_wish_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_length(self: Simple, phrase: str) -> None:
+        if "long" in phrase:
+            raise UserError(f"{phrase!r} has too many tokens")
+
+    monkeypatch.setattr(Simple, "check_length", check_length)
+    with pytest.raises(UserError, match="'a long one' has too many"):
+        LearnedProposer(network(wishes=True), features()).propose(
+            IMAGE, "a cat", paint="a long one"
+        )
+    LearnedProposer(network(), features()).propose(IMAGE, "a cat", paint="a long one")
