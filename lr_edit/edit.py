@@ -19,7 +19,7 @@ from lr_edit.errors import NothingFits
 from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
 from lr_edit.masks import separated
-from lr_edit.phrase import names_several, one_of
+from lr_edit.phrase import names_several, one_of, only_recoloured
 from lr_edit.ranked import REMOVED, Candidate, Critics, ranked
 from lr_edit.regions.closest import Namer
 from lr_edit.regions.region import Region, RegionProposer
@@ -74,7 +74,8 @@ def edit_image(
 ) -> EditResult:
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
-    paint: what it becomes; "" takes it away. Several things may become several, see `one_by_one`.
+    paint: what it becomes; "" takes it away. Several things may become several, see `one_by_one`;
+    what only changes its colour keeps its shape, as far as the editor can.
     reading, force, namer: see `find_region`. critics: rank the candidates. gray: the picture has no
     colour. image and all models are on one device. on_stage is called as each stage begins.
 
@@ -94,6 +95,7 @@ def edit_image(
             seeds=seeds,
             gray=gray,
             complete=region.change is not None,
+            recolour=only_recoloured(find, paint),
             on_step=on_step,
         )
     with _stage("ranking", seconds, on_stage), enough_memory(_RANKING_REMEDY):

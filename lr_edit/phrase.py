@@ -46,8 +46,30 @@ def recoloured(phrase: str, colour: str) -> str:
     "the green apple left of the mug", "red" => "a red apple"; "the cat and the dog" => "a red cat
     and a red dog"; "all the big balls" => "big red balls".
     """
-    things = re.split(rf"(?:,| and|, and) (?=(?:{_DEFINITE}|an?) )", phrase)
-    return " and ".join(_recoloured_one(thing, colour) for thing in things)
+    return " and ".join(_recoloured_one(thing, colour) for thing in _things(phrase))
+
+
+def only_recoloured(find: str, paint: str) -> bool:
+    """Whether what a phrase names is to be the same in another colour: "the big mug left of the
+    box" => "a red mug". An edit prompt says both: "a red mug" => "a red mug".
+
+    All that is said of the result, other than colours, must have been said of the thing.
+    """
+    things, results = (_things(phrase.lower()) for phrase in (find, paint))
+    return len(things) == len(results) and all(map(_recolours, things, results))
+
+
+def _recolours(thing: str, result: str) -> bool:
+    before, after = (_head(phrase).split(" ") for phrase in (thing, result))
+    known, spare = {singular(w) for w in before}, rf"{COLOUR}|{SHADES}|and|an?|{_DEFINITE}|{COUNT}"
+    said = {singular(word) for word in after if not re.fullmatch(spare, word)}
+    coloured = re.search(rf"\b(?:{COLOUR}) (?=\S)", " ".join(after))
+    return bool(coloured) and singular(before[-1]) == singular(after[-1]) and said <= known
+
+
+def _things(phrase: str) -> list[str]:
+    """The things that a phrase names, each with its article: "the cat and the dog"."""
+    return re.split(rf"(?:,| and|, and) (?=(?:{_DEFINITE}|an?) )", phrase)
 
 
 def names_several(phrase: str) -> bool:

@@ -30,7 +30,16 @@ class Painter(Editor):
         self.prompts: list[str] = []
 
     def edit(
-        self, image, region, prompt, *, seeds, gray=False, complete=False, on_step=None
+        self,
+        image,
+        region,
+        prompt,
+        *,
+        seeds,
+        gray=False,
+        complete=False,
+        recolour=False,
+        on_step=None,
     ) -> Edit:
         self.prompts.append(prompt)
         candidates = torch.cat([image + self.shifts[seed] * region for seed in seeds])

@@ -1,5 +1,7 @@
 """Test edits: the same for everyone, true to their words, and visible."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,11 +9,18 @@ from lr_edit.crop import paste_mask
 from lr_edit.editors.options import WindowOptions
 from lr_edit.editors.window import open_window
 from lr_edit.errors import UserError
-from lr_edit.evaluation.case_edits import PLAIN, SEVERAL, SPLITS, check_splits, propose_edits
+from lr_edit.evaluation.case_edits import (
+    PLAIN,
+    RECOLOUR,
+    SEVERAL,
+    SPLITS,
+    check_splits,
+    propose_edits,
+)
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
 from lr_edit.images import from_uint8, to_uint8
-from lr_edit.phrase import names_several, one_of
+from lr_edit.phrase import names_several, one_of, only_recoloured
 from lr_edit.tabletop.masks import LEAST_VISIBLE
 from lr_edit.tabletop.scene import UNSEEN_PAIRS
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -93,6 +102,15 @@ def test_several_things_become_the_like_of_one_another() -> None:
         assert (case.source - case.target).abs()[outside].max() <= 2 * 7 / 255
         for place in case.places:
             assert (place * case.thing).sum() > 0 and (place <= case.place).all()
+
+
+def test_what_is_recoloured_stays_where_and_what_it_is() -> None:
+    for case in sample_cases(4, (RECOLOUR,), size=48):
+        before, after = case.edit.source.things, case.edit.target.things
+        ((old, new),) = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        assert new == case.wanted == replace(old, colour=new.colour)
+        assert torch.equal(case.thing, case.arrived)
+        assert only_recoloured(case.edit.find, case.edit.paint)
 
 
 @pytest.mark.parametrize(("complete", "least"), [(False, 0.7), (True, 0.99)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lr_edit.phrase import names_several, one_of
+from lr_edit.phrase import names_several, one_of, only_recoloured, recoloured
 from lr_edit.plurals import plural
 
 
@@ -63,3 +63,35 @@ NOUNS = ("apple", "box", "mushroom", "lorry", "knife", "ring", "boat", "camper-v
 @given(st.sampled_from(NOUNS))
 def test_the_one_of_a_plural_is_the_thing(noun: str) -> None:
     assert one_of(plural(noun)).split(" ")[1] == noun
+
+
+@pytest.mark.parametrize(
+    ("find", "paint"),
+    [
+        ("the mug", "a blue mug"), ("the big red mug left of the box", "a blue mug"),
+        ("a blue mug", "a blue mug"), ("the orange", "a dark green orange"),
+        ("the black and white cat", "a gray cat"), ("both mugs", "blue mugs"),
+        ("the cat and the dog", "a red cat and a red dog"), ("My Car", "a bright red car"),
+    ],
+)  # fmt: skip
+def test_the_same_in_another_colour(find: str, paint: str) -> None:
+    assert only_recoloured(find, paint)
+
+
+@pytest.mark.parametrize(
+    ("find", "paint"),
+    [
+        ("the mug", "a mug"), ("the mug", "a blue bottle"), ("the lemon", "an orange"),
+        ("the car", "a red sports car"), ("the cat and the dog", "a red dog"), ("the mug", ""),
+        ("the mug", "a blue mug and a red cat"), ("the region", "a blue mug"),
+        ("the mug on the blue table", "a mug on a red table"),
+    ],
+)  # fmt: skip
+def test_more_than_another_colour(find: str, paint: str) -> None:
+    assert not only_recoloured(find, paint)
+
+
+@given(st.sampled_from(NOUNS), st.sampled_from(("red", "dark blue", "black and white")))
+def test_a_thing_that_is_turned_another_colour_is_recoloured(noun: str, colour: str) -> None:
+    for find in (f"the {noun}", f"the small green {noun} behind the cat", f"both {plural(noun)}"):
+        assert only_recoloured(find, recoloured(find, colour))

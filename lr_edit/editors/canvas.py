@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lr_edit.editors.denoisers import Loss, clamped, gray_projection
+from lr_edit.editors.lightness import lightness_kept
 from lr_edit.editors.sampling import Blend, background, unchanged
 from lr_edit.editors.window import Window
 
@@ -35,9 +36,13 @@ class Canvas:
     limits: tuple[Map, ...] = ()
 
 
-def pixel_canvas(window: Window, clamp: bool, gray: bool) -> Canvas:
-    """The window itself. clamp: x0 is kept within [-1, 1]; gray: and without colour."""
-    limits = [limit for limit, on in ((clamped, clamp), (gray_projection, gray)) if on]
+def pixel_canvas(window: Window, clamp: bool, gray: bool = False, lightness: float = 0.0) -> Canvas:
+    """The window itself. lightness: x0 keeps that of the source as far as it is finer than this
+    share of the side, see `lightness_kept`; clamp: x0 is kept within [-1, 1]; gray: and without
+    colour."""
+    kept = lightness_kept(window.source, window.mask, lightness) if lightness else unchanged
+    wanted = ((kept, lightness), (clamped, clamp), (gray_projection, gray))
+    limits = [limit for limit, on in wanted if on]
     return Canvas(
         source=window.source,
         shown=window.source,

@@ -77,15 +77,17 @@ class Editor(ABC):
         seeds: Sequence[int],
         gray: bool = False,
         complete: bool = False,
+        recolour: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
         """One candidate for every seed; candidate k depends on seeds[k] alone.
 
         image [1, 3, H, W] in [-1, 1] and region [1, 1, H, W] in [0, 1], 1 = edit, on the models'
         device. gray keeps the result without colour. complete: the region holds all that
-        changes, the old thing's shadow too, and is widened by window.margin alone. on_step is
-        called after every step; whatever it raises, an interruption say, ends the edit and leaves
-        the editor fit for the next.
+        changes, the old thing's shadow too, and is widened by window.margin alone. recolour: only
+        the colour is to change; editors that can keep the thing's shape do. on_step is called after
+        every step; whatever it raises, an interruption say, ends the edit and leaves the editor fit
+        for the next.
         Raises UserError for an empty region, blank prompt or no seeds.
         """
 

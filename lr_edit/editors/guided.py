@@ -106,6 +106,7 @@ class GuidedEditor(Editor):
         seeds: Sequence[int],
         gray: bool = False,
         complete: bool = False,
+        recolour: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
         """See Editor.edit. Also works within inference mode.
@@ -119,7 +120,7 @@ class GuidedEditor(Editor):
         began = time.perf_counter()
         with torch.inference_mode(False), torch.no_grad(), enough_memory(self._remedy):
             window = open_window(image, region, self.diffusion.size, self.window, complete)
-            canvas = self._canvas(window, gray)
+            canvas = self._canvas(window, gray, recolour)
             samples = [
                 self._paint(window, canvas, prompt, seeds, first, on_step)
                 for first in range(0, len(seeds), self.batch)
@@ -135,10 +136,11 @@ class GuidedEditor(Editor):
         seconds = time.perf_counter() - began
         return Edit(candidates, tuple(seeds), weight, window.box, losses, seconds)
 
-    def _canvas(self, window: Window, gray: bool) -> Canvas:
-        """The window as the model sees it."""
+    def _canvas(self, window: Window, gray: bool, recolour: bool) -> Canvas:
+        """The window as the model sees it. Latents have no lightness that could be kept."""
         if self._codec is None:
-            return pixel_canvas(window, self.sampling.clamp, gray)
+            kept = self.sampling.lightness if recolour else 0.0
+            return pixel_canvas(window, self.sampling.clamp, gray, kept)
         return latent_canvas(window, self._codec, self.sampling.shrink, gray)
 
     def _paint(

@@ -52,9 +52,11 @@ class InpaintingEditor(Editor):
         seeds: Sequence[int],
         gray: bool = False,
         complete: bool = False,
+        recolour: bool = False,
         on_step: OnStep | None = None,
     ) -> Edit:
-        """See Editor.edit. Candidates are painted one after the other; there are no losses."""
+        """See Editor.edit. Candidates are painted one after the other, a recoloured thing anew;
+        there are no losses."""
         check_request(image, region, prompt, seeds)
         began = time.perf_counter()
         with torch.no_grad(), enough_memory(self.inpainter.remedy):

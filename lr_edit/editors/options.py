@@ -40,6 +40,9 @@ class SamplingOptions:
             composited.
         shrink: latent models: a region whose middle is fewer latent cells than this from its rim is
             widened to it at first, and drawn in over the steps; 0 for none.
+        lightness: models of pixels: where only a colour is to change, the source's lightness stays
+            as far as it is finer than this share of the model's size, and with it the thing's
+            shape; 0 paints the thing anew.
         negative: the null prompt of classifier-free guidance: what the region should not show.
         bf16: run the networks in bfloat16 autocast; None where the device is fast at it.
     """
@@ -58,6 +61,7 @@ class SamplingOptions:
     clamp: bool = True
     blend: bool = True
     shrink: int = 4
+    lightness: float = 0.1
     negative: str = ""
     bf16: bool | None = None
 
@@ -72,6 +76,10 @@ class SamplingOptions:
         _at_least("sampling.tau", self.tau, 0)
         _at_least("sampling.unguided_steps", self.unguided_steps, 0)
         _at_least("sampling.shrink", self.shrink, 0)
+        if not 0 <= self.lightness <= 1:
+            raise UserError(
+                f"sampling.lightness is {self.lightness}; give a share of the side from 0 to 1"
+            )
         if not 0 < self.strength <= 1:
             raise UserError(
                 f"sampling.strength is {self.strength}; give a number above 0, up to 1 (paint anew)"

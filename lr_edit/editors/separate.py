@@ -23,6 +23,7 @@ def edit_separately(
     seeds: Sequence[int],
     gray: bool = False,
     complete: bool = False,
+    recolour: bool = False,
     on_step: OnStep | None = None,
 ) -> Edit:
     """`Editor.edit` of every region [1, 1, H, W], all with the same prompt, as one edit.
@@ -33,7 +34,7 @@ def edit_separately(
     """
     edits = [
         editor.edit(
-            image, region, prompt, seeds=seeds, gray=gray, complete=complete,
+            image, region, prompt, seeds=seeds, gray=gray, complete=complete, recolour=recolour,
             on_step=on_step and partial(_counted, on_step, number, len(regions)),
         )
         for number, region in enumerate(regions)

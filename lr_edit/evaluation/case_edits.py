@@ -1,20 +1,22 @@
-"""Which edits of test scenes are made: replace edits, drawn by split and index alone; no pixels."""
+"""Which edits of test scenes are made, drawn by split and index alone: replace edits, and those of
+colour in a split of their own; no pixels."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lr_edit.errors import UserError
+from lr_edit.phrase import recoloured
 from lr_edit.tabletop.edits import SceneEdit, sample_edit, swap
 from lr_edit.tabletop.scene import NATURAL, Scene
 from lr_edit.tabletop.splits import part_phrase, scene_for
 from lr_edit.tabletop.words import plural
 
-PLAIN, SEVERAL = "plain", "several"
+PLAIN, SEVERAL, RECOLOUR = "plain", "several", "recolour"
 SPLITS = (PLAIN, "attribute", "relation", "unseen", "crowded")
 """The test split at large, and those of its parts whose phrases mean one thing."""
 
-ALL_SPLITS = (*SPLITS, SEVERAL)
+ALL_SPLITS = (*SPLITS, SEVERAL, RECOLOUR)
 
 _TRIES = 40
 _STRIDE = 1_000_000
@@ -24,14 +26,16 @@ def propose_edits(split: str, index: int, attempt: int = 0) -> list[SceneEdit]:
     """A replace edit on scene number `index`, or on another from the second attempt on.
 
     In a part it is the part's own phrase that says what to change, so that "relation" does need
-    one. In "several" there is one for each thing meant, and a last one that does all. None at all
-    where this scene admits none.
+    one. In "several" there is one for each thing meant, and a last one that does all. In "recolour"
+    a thing gets another colour. None at all where this scene admits none.
     """
     number = index + attempt * _STRIDE
-    part = None if split == PLAIN else split
+    part = None if split in (PLAIN, RECOLOUR) else split
     scene = scene_for("test", part, number)
     rng = random.Random(f"evaluate {split} {number}")
     phrase = part_phrase(part, scene, number) if part else None
+    if split == RECOLOUR:
+        return recolouring(scene, rng)
     if phrase is not None and split == SEVERAL:
         return replacing_all(scene, rng, phrase.targets, phrase.text)
     if phrase is None or len(phrase.targets) != 1:
@@ -50,6 +54,16 @@ def _replacing(scene: Scene, rng: random.Random, index: int, phrase: str) -> Sce
             words = f"replace {find} with {edit.paint}"
             return replace(edit, find=find, instruction=words)
     return None
+
+
+def recolouring(scene: Scene, rng: random.Random) -> list[SceneEdit]:
+    """A thing gets another colour; what it becomes is called as it was, as an instruction has it:
+    "turn the toadstool white" => "a white toadstool"."""
+    edit = sample_edit(scene, rng, "recolour")
+    if edit is None or edit.target_index is None:
+        return []
+    colour = edit.target.things[edit.target_index].colour
+    return [replace(edit, paint=recoloured(edit.find, colour))]
 
 
 def replacing_all(
