@@ -20,6 +20,7 @@ from lr_edit.evaluation.case_edits import (
 from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.report_edits import REPORT_EDITS, report_cases
 from lr_edit.images import from_uint8, to_uint8
+from lr_edit.instruction import parse
 from lr_edit.phrase import names_several, one_of, only_recoloured
 from lr_edit.tabletop.masks import LEAST_VISIBLE
 from lr_edit.tabletop.scene import UNSEEN_PAIRS
@@ -111,6 +112,7 @@ def test_what_is_recoloured_stays_where_and_what_it_is() -> None:
         assert new == case.wanted == replace(old, colour=new.colour)
         assert torch.equal(case.thing, case.arrived)
         assert only_recoloured(case.edit.find, case.edit.paint)
+        assert case.edit.paint == parse(case.edit.instruction).paint
 
 
 @pytest.mark.parametrize(("complete", "least"), [(False, 0.7), (True, 0.99)])
