@@ -99,6 +99,21 @@ def test_the_example_of_the_card_can_be_run() -> None:
     assert "Put in the names" in bare.text
 
 
+def test_the_example_tells_through_which_windows_clip_sees() -> None:
+    line = "open_clip width 192 patch 8 weights 0a1b2c3d layers 2,4,6 side 128 stride 64"
+    net = RegionNetwork([192] * 3, 192, [line], width=16, heads=2, mixers=1, side=SIDE)
+    given = {
+        w.arg: ast.literal_eval(w.value) for w in call(net.generate_model_card().text).keywords
+    }
+    assert (given["clip_side"], given["clip_stride"]) == (128, 64)
+    assert set(given) <= set(TrainedProposer.__init__.__annotations__)
+
+
+def test_a_network_that_reads_what_things_become_says_so() -> None:
+    for wishes in (True, False):
+        assert ("`region.change`" in network(wishes=wishes).generate_model_card().text) == wishes
+
+
 def test_figures_of_a_folder_come_along(tmp_path: Path) -> None:
     wide().save_pretrained(tmp_path / "run")
     figures = {"miou": 0.51239, "phrases": 2048}

@@ -56,7 +56,9 @@ proposer = TrainedProposer({{ arguments }})
 region = proposer.propose(image, "the red car")  # image: float32 [1, 3, H, W] in [-1, 1]
 ```
 
-`region.mask` is float32 [1, 1, H, W] in [0, 1].{% if unnamed %} Put in the names of the networks
+`region.mask` is float32 [1, 1, H, W] in [0, 1].{% if wishes %} With `paint="a blue van"` it is told what
+the car becomes, and `region.change` is all that this changes: the car, its shadow, and the room
+that the van needs.{% endif %}{% if unnamed %} Put in the names of the networks
 above, as `OpenClipEncoder` and `DinoEncoder` take them.{% endif %}
 
 ## Architecture
@@ -160,6 +162,7 @@ def card_facts(
         "name": name,
         "backbones": network.backbones,
         "words": config["words"],
+        "wishes": network.wishes,
         "arguments": arguments(name, network.backbones, names),
         "unnamed": "NAME" in (clip, dino),
         "architecture": facts,
@@ -181,11 +184,13 @@ def arguments(name: str, backbones: tuple[str, ...], names: Mapping[str, str]) -
     if names["pretrained"]:
         given["pretrained"] = names["pretrained"]
     for kind, option in (("open_clip", "clip"), ("dino", "dino")):
-        found = re.search(r"layers ([\d,]+) side (\d+)", said.get(kind, ""))
+        found = re.search(r"layers ([\d,]+) side (\d+)(?: stride (\d+))?", said.get(kind, ""))
         if found:
             given[option] = names[option]
             given[f"{option}_layers"] = [int(layer) for layer in found[1].split(",")]
             given[f"{option}_side"] = int(found[2])
+            if found[3]:
+                given[f"{option}_stride"] = int(found[3])
         elif kind == "open_clip":
             given["clip_maps"] = False
     return ", ".join([repr(name), *(f"{k}={v!r}" for k, v in given.items())])
