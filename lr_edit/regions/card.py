@@ -56,7 +56,7 @@ proposer = TrainedProposer({{ arguments }})
 region = proposer.propose(image, "the red car")  # image: float32 [1, 3, H, W] in [-1, 1]
 ```
 
-`region.mask` is float32 [1, 1, H, W] in [0, 1].{% if wishes %} With `paint="a blue van"` it is told what
+`region.mask` is float32 [1, 1, H, W] in [0, 1].{% if wishes %} With `paint="a van"` it is told what
 the car becomes, and `region.change` is all that this changes: the car, its shadow, and the room
 that the van needs.{% endif %}{% if unnamed %} Put in the names of the networks
 above, as `OpenClipEncoder` and `DinoEncoder` take them.{% endif %}
