@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from lr_edit.errors import UserError
 from lr_edit.tabletop.cache import RenderedScenes, rendered
 from lr_edit.tabletop.crops import EMPTY_PROMPTS, InpaintingCrops
-from lr_edit.tabletop.given_regions import edit_region, held_region, pasted, roomy_region
+from lr_edit.tabletop.given_regions import (
+    edit_region,
+    held_region,
+    joined_region,
+    pasted,
+    roomy_region,
+)
 from lr_edit.tabletop.visible import noun_at, visible_things
 
 SIDE = 32
@@ -35,7 +41,8 @@ def test_a_region_holds_all_of_the_thing(footprint: torch.Tensor, seed: int) -> 
     rng = random.Random(seed)
     assert not (footprint & ~roomy_region(footprint, rng)).any()
     assert not (footprint & ~edit_region(footprint, footprint.T, rng)).any()
-    assert not (footprint & ~held_region(footprint, footprint.T, ~footprint, rng)).any()
+    for region in (held_region, joined_region):
+        assert not (footprint & ~region(footprint, footprint.T, ~footprint, rng)).any()
 
 
 def test_a_roomy_region_is_often_much_longer_than_the_thing() -> None:
@@ -60,13 +67,25 @@ def test_a_held_thing_stands_in_the_outline_of_another() -> None:
         assert region.sum() > 3 * tall.sum()
 
 
+def test_a_joined_region_has_the_outlines_of_both() -> None:
+    tall, wide, nothing = (torch.zeros(64, 64, dtype=torch.bool) for _ in range(3))
+    tall[20:44, 28:36] = True
+    wide[30:36, 20:52] = True
+    for seed in range(20):
+        region = joined_region(tall, wide, nothing, random.Random(seed))
+        assert region[18:46, 30:34].all() and not region[20:30, [18, 46]].any()  # narrow above
+        assert 24 <= int(region.any(0).sum()) <= 54  # as wide below as the other, less or more
+        assert torch.equal(region, joined_region(tall, wide, nothing, random.Random(seed)))
+
+
 def test_what_else_stands_there_is_painted_over_at_its_rim_alone() -> None:
     thing, other, taken = (torch.zeros(64, 64, dtype=torch.bool) for _ in range(3))
     thing[28:36, 20:28] = True
     other[24:40, 16:48] = True
     taken[:, 34:] = True
     for seed in range(20):
-        assert not held_region(thing, other, taken, random.Random(seed))[:, 34 + 6 :].any()
+        for region in (held_region, joined_region):
+            assert not region(thing, other, taken, random.Random(seed))[:, 34 + 6 :].any()
 
 
 def test_shapes_are_pasted_as_far_as_they_lie_inside() -> None:

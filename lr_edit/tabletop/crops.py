@@ -23,6 +23,7 @@ from lr_edit.tabletop.given_regions import (
     dilate,
     edit_region,
     held_region,
+    joined_region,
     mask_bounds,
     roomy_region,
 )
@@ -125,9 +126,9 @@ class InpaintingCrops(ThingSamples):
     image float32 [3, S, S] in [-1, 1]; mask float32 [1, S, S], 1 = paint; text says what stands in
     the mask, "" (the null prompt) for a share `null_share` of the samples. A share `empty_share`
     shows table alone with one of EMPTY_PROMPTS; in a share `roomy_share` the thing is small in its
-    region; in a share `held_share` the region has the outline of something else, which holds it.
-    often: how many times as often as others the things of a noun are shown. Raises UserError for
-    what is no noun.
+    region; in a share `held_share` the region has the outline of something else, which holds it; in
+    a share `joined_share` it has the outlines of both. often: how many times as often as others the
+    things of a noun are shown. Raises UserError for what is no noun.
     """
 
     salt = "inpainting"
@@ -141,12 +142,14 @@ class InpaintingCrops(ThingSamples):
         empty_share: float = 0.06,
         roomy_share: float = 0.2,
         held_share: float = 0.0,
+        joined_share: float = 0.0,
         often: dict[str, int] | None = None,
     ) -> None:
         super().__init__(scenes, length, side)
         self.things = repeated(scenes, self.things, often or {})
         self.null_share, self.empty_share = null_share, empty_share
         self.roomy_share, self.held_share = roomy_share, held_share
+        self.joined_share = joined_share
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         (scene, instance), other_place = rng.choice(self.things), rng.choice(self.things)
@@ -172,11 +175,13 @@ class InpaintingCrops(ThingSamples):
         if kind < self.roomy_share:
             crop = cut(self.scenes, *place, rng, self.side, grow=(1.6, 3.0))
             return crop, roomy_region(crop.footprint, rng)
-        if kind < self.roomy_share + self.held_share:
+        if kind < self.roomy_share + self.held_share + self.joined_share:
+            held = kind < self.roomy_share + self.held_share
             crop = cut(self.scenes, *place, rng, self.side, grow=(1.5, 2.6))
             before = cut(self.scenes, *other, rng, self.side)
             shape = before.body if rng.random() < 0.5 else before.footprint
-            return crop, held_region(crop.footprint, shape, crop.others, rng)
+            region = held_region if held else joined_region
+            return crop, region(crop.footprint, shape, crop.others, rng)
         crop = cut(self.scenes, *place, rng, self.side)
         shape = cut(self.scenes, *other, rng, self.side).footprint
         return crop, edit_region(crop.footprint, shape, rng)

@@ -53,20 +53,44 @@ def held_region(footprint: Tensor, other: Tensor, taken: Tensor, rng: random.Ran
     other: the other thing's shape [S, S]. taken: bool [S, S], what else stands there; it is only
     painted over as far as the region is grown.
     """
-    side, margin = footprint.shape[-1], rng.randint(3, 6)
-    x0, y0, x1, y1 = mask_bounds(footprint.numpy())
-    a0, b0, a1, b1 = mask_bounds(other.numpy())
-    shape, scale = other[b0:b1, a0:a1], float(footprint.sum() / other.sum()) ** 0.5
-    aside, deeper = rng.uniform(-0.15, 0.15) * (x1 - x0), rng.uniform(0, 0.3)
+    margin, scale = rng.randint(3, 6), 1.0
+    aside, deeper = rng.uniform(-0.15, 0.15), rng.uniform(0, 0.3)
+    x0, y0, x1, y1 = mask_bounds(other.numpy())
+    longest = max(x1 - x0, y1 - y0) * as_large(other, footprint)
     while True:
-        height, width = (max(1, round(length * scale)) for length in shape.shape)
-        left = round((x0 + x1 - width) / 2 + aside)
-        top = round(y1 - height + max(0, height - (y1 - y0)) * deeper)
-        placed = pasted(shape, (left, top, left + width, top + height), side)
-        region = dilate(placed & ~taken, margin)
-        if not (footprint & ~region).any() or max(height, width) > 1.2 * side:
+        region = dilate(in_place(other, footprint, scale, aside, deeper) & ~taken, margin)
+        if not (footprint & ~region).any() or longest * scale > 1.2 * footprint.shape[-1]:
             return region | dilate(footprint, 1)
         scale *= 1.1
+
+
+def joined_region(footprint: Tensor, other: Tensor, taken: Tensor, rng: random.Random) -> Tensor:
+    """A region bool [S, S] in the outlines of both things, the one before and the one to come, as a
+    region network gives it that is told what to make room for. Arguments as of `held_region`."""
+    scale, aside, deeper = rng.uniform(0.75, 1.35), rng.uniform(-0.1, 0.1), rng.uniform(0, 0.3)
+    before = in_place(other, footprint, scale, aside, deeper) & ~taken
+    return dilate(footprint | before, rng.randint(2, 5))
+
+
+def as_large(other: Tensor, footprint: Tensor) -> float:
+    """The scale at which another thing covers as much as a footprint."""
+    return float(footprint.sum() / other.sum()) ** 0.5
+
+
+def in_place(other: Tensor, footprint: Tensor, scale: float, aside: float, deeper: float) -> Tensor:
+    """Where another thing of shape `other` [S, S] would stand in the place of a footprint [S, S]:
+    bool [S, S], at `scale` times the size at which both cover the same area.
+
+    aside: how far it stands to the right, by the footprint's width. deeper: how much of what it is
+    taller by lies below the footprint.
+    """
+    x0, y0, x1, y1 = mask_bounds(footprint.numpy())
+    a0, b0, a1, b1 = mask_bounds(other.numpy())
+    shape, scale = other[b0:b1, a0:a1], scale * as_large(other, footprint)
+    height, width = (max(1, round(length * scale)) for length in shape.shape)
+    left = round((x0 + x1 - width) / 2 + aside * (x1 - x0))
+    top = round(y1 - height + max(0, height - (y1 - y0)) * deeper)
+    return pasted(shape, (left, top, left + width, top + height), footprint.shape[-1])
 
 
 def dilate(mask: Tensor, pixels: int) -> Tensor:
