@@ -75,7 +75,7 @@ def edit_image(
     """Finds a thing in image [1, 3, H, W], repaints it, and ranks one candidate for every seed.
 
     paint: what it becomes; "" takes it away. Several things may become several, see `one_by_one`;
-    what only changes its colour keeps its shape, as far as the editor can.
+    what is named and only changes its colour keeps its shadow, and its shape if the editor can.
     reading, force, namer: see `find_region`. critics: rank the candidates. gray: the picture has no
     colour. image and all models are on one device. on_stage is called as each stage begins.
 
@@ -86,7 +86,11 @@ def edit_image(
     with _stage("region", seconds, on_stage):
         region = find_region(image, find, proposer, reading, force, namer, paint)
     with _stage("sampling", seconds, on_stage), enough_memory(_SAMPLING_REMEDY):
-        regions, prompt = one_by_one(region.to_edit, find, paint)
+        recolour = reading == "refer" and only_recoloured(find, paint)
+        whole = recolour or region.change is not None
+        # What is recoloured keeps its shadow.
+        painted = region.mask if recolour else region.to_edit
+        regions, prompt = one_by_one(painted, find, paint)
         edit = edit_separately(
             editor,
             image,
@@ -94,8 +98,8 @@ def edit_image(
             prompt,
             seeds=seeds,
             gray=gray,
-            complete=region.change is not None,
-            recolour=only_recoloured(find, paint),
+            complete=whole,
+            recolour=recolour,
             on_step=on_step,
         )
     with _stage("ranking", seconds, on_stage), enough_memory(_RANKING_REMEDY):

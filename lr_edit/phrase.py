@@ -2,12 +2,15 @@
 
 import re
 
-from lr_edit.plurals import COUNT, PAIRS, singular
+from lr_edit.plurals import COUNT, PAIRS, plural, singular
 
-SHADES = "bright|dark|deep|light|pale|pastel|neon|hot|navy|sky|royal|lime|olive|forest|blood|baby"
+SHADES = (
+    "bright|dark|deep|light|pale|pastel|neon|hot|navy(?=[ -]blue)|sky|royal|lime|olive|forest|"
+    "blood|baby"
+)
 COLOURS = (
     "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gray|grey|gold|golden|silver|"
-    "beige|turquoise|cyan|magenta|maroon|teal|navy|crimson|scarlet|indigo|lavender"
+    "beige|turquoise|cyan|magenta|maroon|teal|navy(?![ -]blue)|crimson|scarlet|indigo|lavender"
 )
 # One colour, or several: "dark red", "black and white".
 ONE_COLOUR = rf"(?:(?:{SHADES})[ -])*(?:{COLOURS})"
@@ -44,27 +47,33 @@ def recoloured(phrase: str, colour: str) -> str:
     """What a phrase's thing is called in another colour, without where it stands.
 
     "the green apple left of the mug", "red" => "a red apple"; "the cat and the dog" => "a red cat
-    and a red dog"; "all the big balls" => "big red balls".
+    and a red dog"; "all the big balls" => "big red balls"; "every cat" => "red cats".
     """
     return " and ".join(_recoloured_one(thing, colour) for thing in _things(phrase))
 
 
 def only_recoloured(find: str, paint: str) -> bool:
     """Whether what a phrase names is to be the same in another colour: "the big mug left of the
-    box" => "a red mug". An edit prompt says both: "a red mug" => "a red mug".
+    box" => "a red mug", "the cat and the dog" => "a red cat and a red dog".
 
-    All that is said of the result, other than colours, must have been said of the thing.
+    But for colours, nothing may be said of the result that was not said of the thing; of the thing,
+    its colours, size and place alone may be left out.
     """
-    things, results = (_things(phrase.lower()) for phrase in (find, paint))
+    things, results = (_things(_plain(phrase)) for phrase in (find, paint))
     return len(things) == len(results) and all(map(_recolours, things, results))
 
 
 def _recolours(thing: str, result: str) -> bool:
-    before, after = (_head(phrase).split(" ") for phrase in (thing, result))
-    known, spare = {singular(w) for w in before}, rf"{COLOUR}|{SHADES}|and|an?|{_DEFINITE}|{COUNT}"
-    said = {singular(word) for word in after if not re.fullmatch(spare, word)}
-    coloured = re.search(rf"\b(?:{COLOUR}) (?=\S)", " ".join(after))
-    return bool(coloured) and singular(before[-1]) == singular(after[-1]) and said <= known
+    (before, place), (after, rest) = _parted(thing), _parted(result)
+    if not re.search(rf"\b(?:{COLOUR}) (?=\S)", after) or rest not in ("", place):
+        return False
+    if names_several(thing) != names_several(result):
+        return False
+    one, other = (_without_colours(head).split() for head in (before, after))
+    sizes = re.match(rf"(?:{_SIZE} )*(?=\S)", " ".join(one))
+    shorter = one[len(sizes[0].split()) if sizes else 0 :]
+    same = [singular(word) for word in other]
+    return same in ([singular(word) for word in words] for words in (one, shorter))
 
 
 def _things(phrase: str) -> list[str]:
@@ -96,13 +105,31 @@ def one_of(phrase: str) -> str:
 
 
 def _recoloured_one(phrase: str, colour: str) -> str:
-    bare = re.sub(rf"^(?:(?:{_DEFINITE}|{COUNT}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
-    head = _head(bare)
-    noun_last = re.sub(rf"\b(?:{COLOUR}) (?=\S)", "", head)
+    head, _ = _parted(phrase)
+    noun_last = _without_colours(head)
     size = re.match(rf"(?:{_SIZE} )*(?=\S)", noun_last)
     place = size.end() if size else 0
     painted = f"{noun_last[:place]}{colour} {noun_last[place:]}"
-    return painted if _plural(head) else f"{_article(painted)} {painted}"
+    if _plural(head):
+        return painted
+    return plural(painted) if names_several(phrase) else f"{_article(painted)} {painted}"
+
+
+def _plain(phrase: str) -> str:
+    """In lower case, with single blanks, without punctuation at the end."""
+    return " ".join(phrase.lower().split()).rstrip(".,!?; ")
+
+
+def _parted(phrase: str) -> tuple[str, str]:
+    """A noun phrase without articles, counts and places before its noun, and what follows that:
+    "the left mug on the table" => "mug", "on the table"."""
+    bare = re.sub(rf"^(?:(?:{_DEFINITE}|{COUNT}|an?|{_POSITION}) (?:of (?=the ))?)+", "", phrase)
+    head = _head(bare)
+    return head, bare[len(head) :].strip()
+
+
+def _without_colours(head: str) -> str:
+    return re.sub(rf"\b(?:{COLOUR}) (?=\S)", "", head)
 
 
 def _plural(phrase: str) -> bool:

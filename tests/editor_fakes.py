@@ -125,10 +125,12 @@ def outside_is_kept(result: Edit, image: Tensor) -> bool:
 
 
 class Witness(Editor):
-    """Paints nothing, and remembers what it was handed: regions, and whether they are complete."""
+    """Paints nothing, and remembers what it was handed: regions, whether they are complete, and
+    whether only a colour was to change."""
 
     def __init__(self) -> None:
         self.handed: list[tuple[Tensor, bool]] = []
+        self.recoloured: list[bool] = []
 
     def edit(
         self,
@@ -138,8 +140,10 @@ class Witness(Editor):
         *,
         seeds: Sequence[int],
         complete: bool = False,
+        recolour: bool = False,
         **others: Any,
     ) -> Edit:
         self.handed.append((region, complete))
+        self.recoloured.append(recolour)
         whole = (0, 0, image.shape[-1], image.shape[-2])
         return Edit(image.repeat(len(seeds), 1, 1, 1), tuple(seeds), region, whole)

@@ -7,9 +7,11 @@ from test_guided_editor import plain
 from torch import Tensor
 
 from lr_edit.edit import edit_image
-from lr_edit.editors.lightness import fine_lightness, lightness_kept
+from lr_edit.editors.lightness import coarse_within, lightness_kept
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
+from lr_edit.images import luma
+from lr_edit.instruction import Reading
 from lr_edit.ranked import Critics
 from lr_edit.regions.fixed import MaskProposer
 
@@ -22,29 +24,54 @@ def noise(seed: int, count: int = 1) -> Tensor:
     return torch.rand(count, 3, SIDE, SIDE, generator=generator) * 1.2 - 0.6
 
 
-def test_any_picture_gets_the_fine_lightness_of_the_source() -> None:
+def fine(pictures: Tensor) -> Tensor:
+    """How much lighter every pixel of the thing is than the thing around it."""
+    light = luma(pictures)
+    return (light - coarse_within(MASK, SHARE)(light)) * MASK
+
+
+def test_any_picture_gets_the_fine_lightness_of_the_thing() -> None:
     source, others = noise(0), noise(1, 3)
-    kept = lightness_kept(source, MASK, SHARE)(others)
-    wanted = fine_lightness(source, MASK, SHARE) * MASK
-    for one in kept:
-        found = fine_lightness(one[None], MASK, SHARE) * MASK
-        # The means of what was added are not exactly 0 everywhere, but small.
-        assert (found - wanted).abs().max() < 0.15 < wanted.abs().max()
-    assert torch.equal(kept * (1 - MASK), others * (1 - MASK))
+    kept, wanted = lightness_kept(source, MASK, SHARE)(others), fine(source)
+    # The means of what was added are not exactly 0 everywhere, but small.
+    assert (fine(kept) - wanted).abs().max() < 0.15 < wanted.abs().max()
 
 
-def test_the_source_in_another_colour_stays_as_it_is() -> None:
+@pytest.mark.parametrize("shift", [(0.3, -0.2, 0.1), (-0.3, -0.3, -0.3), (0.8, 0.8, 0.8)])
+def test_a_thing_in_another_colour_on_the_same_ground_stays_as_it_is(
+    shift: tuple[float, float, float],
+) -> None:
+    """No halo: what is light or dark beside the thing has no say in it, nor it in that."""
     source = noise(0)
-    for shift in ((0.3, -0.2, 0.1), (-0.3, -0.3, -0.3)):
-        other = source + torch.tensor(shift).view(1, 3, 1, 1)
-        torch.testing.assert_close(lightness_kept(source, MASK, SHARE)(other), other)
+    other = source + torch.tensor(shift).view(1, 3, 1, 1) * MASK
+    torch.testing.assert_close(lightness_kept(source, MASK, SHARE)(other), other)
+
+
+def test_beside_the_thing_all_light_stays() -> None:
+    kept = lightness_kept(noise(0), MASK, SHARE)(noise(1, 2))
+    outside = (MASK == 0).expand(2, 1, -1, -1)
+    torch.testing.assert_close(luma(kept)[outside], luma(noise(0)).expand(2, -1, -1, -1)[outside])
 
 
 def test_no_colour_is_taken_from_the_source() -> None:
     other = noise(1)
-    kept = lightness_kept(noise(0), MASK, SHARE)(other)
-    difference = kept - other
+    difference = lightness_kept(noise(0), MASK, SHARE)(other) - other
     torch.testing.assert_close(difference, difference[:, :1].expand_as(difference))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_a_speck_can_become_dark(share: float) -> None:
+    speck = box_mask(SIDE, SIDE, 10, 10, 12, 12)
+    source, dark = torch.full((1, 3, SIDE, SIDE), 0.5), torch.full((1, 3, SIDE, SIDE), -0.9)
+    kept = lightness_kept(source, speck, share)(dark)
+    torch.testing.assert_close(kept[..., 10:12, 10:12], dark[..., 10:12, 10:12])
+
+
+def test_autocast_changes_nothing() -> None:
+    plain_map = lightness_kept(noise(0), MASK, SHARE)(noise(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = lightness_kept(noise(0), MASK, SHARE)(noise(1))
+    assert torch.equal(cast, plain_map)
 
 
 @pytest.mark.parametrize(("recolour", "share"), [(True, SHARE), (False, SHARE), (True, 0.0)])
@@ -56,28 +83,32 @@ def test_the_editor_keeps_it_where_only_a_colour_changes(recolour: bool, share: 
         window=WindowOptions(minimum=SIDE, grow=0, feather=0, match_color=False),
     )
     result = build.edit(image, MASK, "a blue mug", seeds=[1, 2], recolour=recolour)
-    wanted, found = (
-        fine_lightness(p, MASK, SHARE)[..., 12:22, 10:20] for p in (image, result.candidates)
-    )
-    error = (found - wanted).abs().mean()
+    wanted = fine(image)
+    error = (fine(result.candidates) - wanted).abs().mean()
     assert (error < 0.25 * wanted.abs().mean()) == (recolour and share > 0)
 
 
-@pytest.mark.parametrize(("paint", "expected"), [("a blue mug", True), ("a cat", False)])
-def test_the_editor_is_told_whether_only_a_colour_changes(paint: str, expected: bool) -> None:
-    editor, told = Witness(), []
-    plain_edit = editor.edit
+CHANGE = box_mask(SIDE, SIDE, 6, 8, 30, 26)
 
-    def edit(*args: object, recolour: bool = False, **others: object) -> object:
-        told.append(recolour)
-        return plain_edit(*args, **others)  # type: ignore[arg-type]
 
-    editor.edit = edit  # type: ignore[method-assign,assignment]
+@pytest.mark.parametrize(
+    ("paint", "reading", "recolour"),
+    [("a blue mug", "refer", True), ("a cat", "refer", False), ("a blue mug", "edit", False)],
+)
+@pytest.mark.parametrize("change", [CHANGE, None])
+def test_what_only_changes_its_colour_keeps_its_shadow(
+    paint: str, reading: Reading, recolour: bool, change: Tensor | None
+) -> None:
+    editor = Witness()
     edit_image(
-        picture(SIDE, SIDE), "the red mug", paint, proposer=MaskProposer(MASK), editor=editor,
-        critics=Critics(), seeds=[0],
+        picture(SIDE, SIDE), "the red mug" if reading == "refer" else paint, paint,
+        reading=reading, proposer=MaskProposer(MASK, change), editor=editor, critics=Critics(),
+        seeds=[0],
     )  # fmt: skip
-    assert told == [expected]
+    ((region, complete),) = editor.handed
+    assert editor.recoloured == [recolour]
+    assert torch.equal(region, MASK if recolour or change is None else CHANGE)
+    assert complete == (recolour or change is not None)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

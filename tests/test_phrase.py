@@ -69,9 +69,11 @@ def test_the_one_of_a_plural_is_the_thing(noun: str) -> None:
     ("find", "paint"),
     [
         ("the mug", "a blue mug"), ("the big red mug left of the box", "a blue mug"),
-        ("a blue mug", "a blue mug"), ("the orange", "a dark green orange"),
-        ("the black and white cat", "a gray cat"), ("both mugs", "blue mugs"),
-        ("the cat and the dog", "a red cat and a red dog"), ("My Car", "a bright red car"),
+        ("the orange", "a dark green orange"), ("the closest apple", "a navy blue apple"),
+        ("the black and white cat", "a gray cat"), ("both left mugs", "blue mugs"),
+        ("the cat and the dog", "a red cat and a red dog"), ("My Car", " a bright  red car. "),
+        ("the mug on the table", "a red mug on the table"), ("the big car", "a big red car"),
+        ("the glass of water", "a red glass of water"), ("the shiny mug", "a shiny red mug"),
     ],
 )  # fmt: skip
 def test_the_same_in_another_colour(find: str, paint: str) -> None:
@@ -84,14 +86,32 @@ def test_the_same_in_another_colour(find: str, paint: str) -> None:
         ("the mug", "a mug"), ("the mug", "a blue bottle"), ("the lemon", "an orange"),
         ("the car", "a red sports car"), ("the cat and the dog", "a red dog"), ("the mug", ""),
         ("the mug", "a blue mug and a red cat"), ("the region", "a blue mug"),
-        ("the mug on the blue table", "a mug on a red table"),
+        ("the mug on the blue table", "a mug on a red table"), ("the mug", "a big blue mug"),
+        ("the mug", "a blue mug with a cat on it"), ("the dog", "a black dog lying down"),
+        ("the glass of water", "a red glass of wine"), ("the mug", "three blue mugs"),
+        ("both mugs", "a blue mug"), ("the hot dog", "a brown dog"), ("the toy car", "a red car"),
+        ("", ""), ("the mug", "red"),
     ],
 )  # fmt: skip
 def test_more_than_another_colour(find: str, paint: str) -> None:
     assert not only_recoloured(find, paint)
 
 
-@given(st.sampled_from(NOUNS), st.sampled_from(("red", "dark blue", "black and white")))
+@given(
+    st.sampled_from(NOUNS), st.sampled_from(("red", "dark blue", "black and white", "navy blue"))
+)
 def test_a_thing_that_is_turned_another_colour_is_recoloured(noun: str, colour: str) -> None:
-    for find in (f"the {noun}", f"the small green {noun} behind the cat", f"both {plural(noun)}"):
-        assert only_recoloured(find, recoloured(find, colour))
+    for place in ("left", "closest", "second"):
+        for find in (f"the {place} {noun}", f"the {place} small green {noun} behind the cat"):
+            assert only_recoloured(find, recoloured(find, colour))
+    assert only_recoloured(f"both {plural(noun)}", recoloured(f"both {plural(noun)}", colour))
+
+
+def test_long_runs_of_colours_are_read_at_once() -> None:
+    assert not only_recoloured("the mug", "navy-" * 57 + "x mug")
+    assert not only_recoloured("the mug", "navy blue " * 25 + "navy-")
+
+
+def test_a_navy_mug_and_a_navy_blue_one_are_mugs() -> None:
+    for colour in ("navy", "navy blue"):
+        assert recoloured(f"the {colour} mug", "red") == "a red mug"

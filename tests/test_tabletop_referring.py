@@ -52,6 +52,11 @@ def shown(numbers: np.ndarray, things: set[int]) -> np.ndarray:
     return np.isin(numbers, [i + 1 for i in things])
 
 
+def asked_of(scenes: RenderedScenes, seed: int) -> int:
+    """The number of the scene that `ask_scene` asks about first."""
+    return random.Random(seed).randrange(len(scenes))
+
+
 def meaning(scene: object, phrase: Phrase) -> set[int]:
     return (becoming if phrase.reading == "edit" else read)(scene, phrase.text)  # type: ignore[operator]
 
@@ -85,6 +90,19 @@ def test_a_wish_in_a_scene_says_what_changes_only_if_the_thing_stays(
                 told += 1
                 assert np.array_equal(asked.change[k], asked.objects[k])
     assert told > 20
+
+
+def test_what_nothing_is_wished_for_is_known_as_ever(scenes: RenderedScenes) -> None:
+    shadows = 0
+    for seed in range(40):
+        asked = ask_scene(scenes, random.Random(seed), 5, wish_share=0.5)
+        for k, phrase in enumerate(asked.phrases):
+            if phrase.reading == "refer" and not asked.paints[k]:
+                cast = shown(scenes.shadows[asked_of(scenes, seed)], set(phrase.targets))
+                assert asked.known[k]
+                assert np.array_equal(asked.change[k], asked.objects[k] | cast)
+                shadows += bool(cast.any())
+    assert shadows > 20
 
 
 def test_in_a_scene_the_change_is_nearly_what_taking_things_away_changes() -> None:

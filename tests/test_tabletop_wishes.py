@@ -5,6 +5,7 @@ import random
 import pytest
 from tabletop_reader import COLOURS
 
+from lr_edit.phrase import only_recoloured
 from lr_edit.tabletop.language import Phrase, referring
 from lr_edit.tabletop.scene import UNSEEN_PAIRS, sample_scene
 from lr_edit.tabletop.wishes import some_wish
@@ -29,21 +30,28 @@ def test_the_share_is_kept(share: float, least: int, most: int) -> None:
     assert least <= len(wishes) <= most
 
 
-def test_another_colour_keeps_the_thing_in_its_place() -> None:
-    phrase = said()
-    thing = SCENE.things[phrase.targets[0]]
-    painted = [text for text, stays in drawn(phrase) if stays]
-    assert (100 <= len(painted) <= 200) == (thing.noun not in PEOPLE)
-    for text in painted:
-        article, colour, *word = text.split(" ")
-        assert article in ("a", "an") and colour in COLOURS - {thing.colour}
-        assert thing.noun in nouns_of(" ".join(word))
+@pytest.mark.parametrize("kind", ["noun", "attribute", "several"])
+def test_another_colour_keeps_the_things_in_their_places(kind: str) -> None:
+    recolours = 0
+    for seed in range(40):
+        scene = sample_scene(f"wishes {seed}", count=4)
+        phrase = referring(scene, random.Random(seed), kind)
+        if phrase is None:
+            continue
+        for text, stays in (some_wish(scene, phrase, random.Random(k), 1.0) for k in range(6)):
+            things = [scene.things[k] for k in phrase.targets]
+            if stays:
+                recolours += 1
+                assert only_recoloured(phrase.text, text), (phrase.text, text)
+                (colour,) = set(text.split(" ")) & COLOURS - {"orange"} or {"orange"}
+                for thing in things:
+                    assert thing.colour != colour and thing.noun not in PEOPLE
+                    assert (colour, thing.noun) not in UNSEEN_PAIRS
+    assert recolours > 20
 
 
-@pytest.mark.parametrize("kind", ["several", "absent"])
-def test_of_several_things_or_none_nothing_is_certain(kind: str) -> None:
-    assert not any(stays for _, stays in drawn(said(kind)))
-    assert all(text for text, _ in drawn(said(kind)))
+def test_of_what_is_not_there_nothing_is_certain() -> None:
+    assert all(text and not stays for text, stays in drawn(said("absent")))
 
 
 def test_without_colours_none_is_wished_for() -> None:

@@ -38,11 +38,10 @@ class Canvas:
 
 def pixel_canvas(window: Window, clamp: bool, gray: bool = False, lightness: float = 0.0) -> Canvas:
     """The window itself. lightness: x0 keeps that of the source as far as it is finer than this
-    share of the side, see `lightness_kept`; clamp: x0 is kept within [-1, 1]; gray: and without
-    colour."""
-    kept = lightness_kept(window.source, window.mask, lightness) if lightness else unchanged
-    wanted = ((kept, lightness), (clamped, clamp), (gray_projection, gray))
-    limits = [limit for limit, on in wanted if on]
+    share of the side, see `lightness_kept`; 0: none of it. clamp: x0 is kept within [-1, 1]; gray:
+    and without colour."""
+    limits = [lightness_kept(window.source, window.thing, lightness)] if lightness else []
+    limits += [limit for limit, on in ((clamped, clamp), (gray_projection, gray)) if on]
     return Canvas(
         source=window.source,
         shown=window.source,

@@ -4,43 +4,45 @@ It knows pictures alone: neither models nor sampling.
 """
 
 from collections.abc import Callable
-from math import ceil
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from lr_edit.images import luma
 
-_LEAST = 1e-3  # of a mask's own blur, so that far outside nothing is divided by 0
+_LEAST = 1e-6  # of what a thing covers nearby, so that far from it nothing is divided by 0
 
 
-def lightness_kept(source: Tensor, mask: Tensor, share: float) -> Callable[[Tensor], Tensor]:
-    """A map of pictures [N, 3, S, S] to such with the fine lightness of source [1, 3, S, S] where
-    mask [1, 1, S, S] in [0, 1] is: edges, shading and gloss stay, coarse lightness and colour may
-    change.
+def lightness_kept(source: Tensor, thing: Tensor, share: float) -> Callable[[Tensor], Tensor]:
+    """A map of pictures [N, 3, S, S] to such with the lightness of source [1, 3, S, S], all but the
+    coarse one of a thing [1, 1, S, S] in [0, 1]: that may change, as any colour may, while edges,
+    shading and gloss stay, and so does the light around it.
 
-    share: lightness is fine that varies within this share of the side. As ILVR (Choi et al., 2021,
-    alg. 1) holds every estimate to the coarse part of a reference, so is it held to the fine part
-    of one channel here.
+    share: lightness is coarse that varies over more than this share of the side. As ILVR (Choi et
+    al., 2021, alg. 1) holds every estimate to the coarse part of a reference, so is it held to the
+    fine part of one channel here.
     """
-    wanted = fine_lightness(source, mask, share)
+    nearby = coarse_within(thing, share)
+    light = luma(source.float())
+    fine = light - nearby(light)
 
     def limit(pictures: Tensor) -> Tensor:
-        return pictures + (wanted - fine_lightness(pictures, mask, share)) * mask
+        found = luma(pictures.float())
+        wanted = thing * (nearby(found) + fine) + (1 - thing) * light
+        return pictures + (wanted - found)
 
     return limit
 
 
-def fine_lightness(pictures: Tensor, mask: Tensor, share: float) -> Tensor:
-    """How much lighter [N, 1, S, S] every pixel is than its surroundings within the mask."""
-    light = luma(pictures.float())
-    return light - _around(light * mask, share) / _around(mask, share).clamp_min(_LEAST)
+def coarse_within(thing: Tensor, share: float) -> Callable[[Tensor], Tensor]:
+    """Means of maps [N, 1, S, S] around every pixel, over a thing [1, 1, S, S] alone: Gaussian, the
+    deviation a share of the side. In float32 even where autocast is on."""
+    line = torch.arange(thing.shape[-1], device=thing.device, dtype=torch.float32)
+    weights = (-0.5 * ((line[:, None] - line) / (share * len(line))) ** 2).exp()
 
+    def total(maps: Tensor) -> Tensor:
+        with torch.autocast(maps.device.type, enabled=False):
+            return weights @ maps.float() @ weights
 
-def _around(values: Tensor, share: float) -> Tensor:
-    """Gaussian means, their deviation a share of the side; float32 even in autocast."""
-    side = values.shape[-1]
-    reach = min(ceil(3 * share * side), side - 1)
-    with torch.autocast(values.device.type, enabled=False):
-        return gaussian_blur(values.float(), [2 * reach + 1] * 2, [share * side] * 2)
+    covered = total(thing).clamp_min(_LEAST)
+    return lambda maps: total(maps * thing) / covered

@@ -23,12 +23,13 @@ _LARGEST_SHIFT = 0.2  # of the range [-1, 1]; more than that is no colour cast b
 class Window:
     """A region at the model's size S.
 
-    box: the square in the picture. source: [1, 3, S, S]. mask: [1, 1, S, S] in [0, 1], the grown
-    region. weight: the same with a soft rim inside it.
+    box: the square in the picture. source: [1, 3, S, S]. thing: [1, 1, S, S] in [0, 1], the region
+    as it was given; mask: the same, grown; weight: with a soft rim inside that.
     """
 
     box: Box
     source: Tensor
+    thing: Tensor
     mask: Tensor
     weight: Tensor
 
@@ -57,8 +58,9 @@ def open_window(
     roomy = min(ceil(longest * (1 + 2 * options.context)), size, *picture_size)
     least = max(options.minimum, fitting, roomy)
     box = square_crop(box, picture_size, options.context / 2, least)
-    mask = grow_mask(_shrunk(region, box, size), grow)
-    return Window(box, crop(image, box, size), mask, feather_mask(mask, options.feather))
+    thing = _shrunk(region, box, size)
+    mask = grow_mask(thing, grow)
+    return Window(box, crop(image, box, size), thing, mask, feather_mask(mask, options.feather))
 
 
 def _shrunk(region: Tensor, box: Box, size: int) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lr_edit.errors import UserError
-from lr_edit.phrase import recoloured
+from lr_edit.instruction import parse
 from lr_edit.tabletop.edits import SceneEdit, sample_edit, swap
 from lr_edit.tabletop.scene import NATURAL, Scene
 from lr_edit.tabletop.splits import part_phrase, scene_for
@@ -30,12 +30,12 @@ def propose_edits(split: str, index: int, attempt: int = 0) -> list[SceneEdit]:
     a thing gets another colour. None at all where this scene admits none.
     """
     number = index + attempt * _STRIDE
-    part = None if split in (PLAIN, RECOLOUR) else split
-    scene = scene_for("test", part, number)
     rng = random.Random(f"evaluate {split} {number}")
-    phrase = part_phrase(part, scene, number) if part else None
     if split == RECOLOUR:
-        return recolouring(scene, rng)
+        return recolouring(scene_for("test", None, number), rng)
+    part = None if split == PLAIN else split
+    scene = scene_for("test", part, number)
+    phrase = part_phrase(part, scene, number) if part else None
     if phrase is not None and split == SEVERAL:
         return replacing_all(scene, rng, phrase.targets, phrase.text)
     if phrase is None or len(phrase.targets) != 1:
@@ -60,10 +60,7 @@ def recolouring(scene: Scene, rng: random.Random) -> list[SceneEdit]:
     """A thing gets another colour; what it becomes is called as it was, as an instruction has it:
     "turn the toadstool white" => "a white toadstool"."""
     edit = sample_edit(scene, rng, "recolour")
-    if edit is None or edit.target_index is None:
-        return []
-    colour = edit.target.things[edit.target_index].colour
-    return [replace(edit, paint=recoloured(edit.find, colour))]
+    return [] if edit is None else [replace(edit, paint=parse(edit.instruction).paint)]
 
 
 def replacing_all(

@@ -1,7 +1,7 @@
 """Test edits with everything known: source, exact target, the thing's mask and the edit's mask.
 
-Replace edits on scenes kept for testing; each is a function of split and index alone. Nothing here
-knows models.
+Edits that replace or recolour a thing, on scenes kept for testing; each is a function of split and
+index alone. Nothing here knows models.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Case:
     @property
     def wanted(self) -> Thing:
         """What should stand there afterwards."""
-        assert self.edit.target_index is not None  # every edit here replaces a thing
+        assert self.edit.target_index is not None  # every edit here leaves a thing there
         return self.edit.target.things[self.edit.target_index]
 
 

@@ -61,7 +61,7 @@ class FrozenFeatures:
     def tokens(
         self,
         phrases: Sequence[str],
-        edit: Sequence[bool] | None = None,
+        edit: Tensor | None = None,
         paints: Sequence[str] | None = None,
     ) -> Words:
         """The words of phrases, see `read_words`."""

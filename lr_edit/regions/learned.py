@@ -14,6 +14,7 @@ from lr_edit.backbones.folders import loading, located
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
 from lr_edit.masks import large_pieces
+from lr_edit.phrase import names_several, only_recoloured
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.network import Proposals, RegionNetwork, Seen
 from lr_edit.regions.region import (
@@ -58,7 +59,7 @@ class LearnedProposer(RegionProposer):
         """The best proposal; K more and the pieces of the best are its alternatives.
 
         paint: a network that reads it gives `change` the room that this needs. Raises UserError for
-        a phrase, or a paint, that is longer than CLIP reads, and for an empty phrase.
+        a phrase that is empty or longer than CLIP reads.
         """
         words = self.words(checked_phrase(phrase), reading, paint.strip())
         square, seen = self.seen(image)
@@ -76,12 +77,21 @@ class LearnedProposer(RegionProposer):
         return self.region(found, things, without_specks(change))
 
     def words(self, phrase: str, reading: Reading, paint: str) -> Words:
-        """What the network reads: the phrase, and what its thing becomes; an edit prompt says that
-        itself."""
-        paint = paint if self.network.wishes and reading == "refer" else ""
-        for text in filter(None, (phrase, paint)):
+        """What the network reads: the phrase, and what its thing becomes. An edit prompt says that
+        itself; several things, and what only changes its colour, need no other room."""
+        self.features.words.check_length(phrase)
+        edit = torch.tensor([reading == "edit"])
+        told = self.network.wishes and reading == "refer"
+        told = told and not names_several(phrase) and not only_recoloured(phrase, paint)
+        return self.features.tokens([phrase], edit, [paint if told and self.reads(paint) else ""])
+
+    def reads(self, text: str) -> bool:
+        """Whether CLIP reads a text to its end."""
+        try:
             self.features.words.check_length(text)
-        return self.features.tokens([phrase], [reading == "edit"], [paint])
+        except UserError:
+            return False
+        return True
 
     def seen(self, image: Tensor) -> tuple[Tensor, Seen]:
         """Image [1, 3, H, W] as a square, and what the network keeps of it; at once if it was the

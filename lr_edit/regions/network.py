@@ -36,9 +36,10 @@ class Proposals:
     """K proposals for each of P phrases, as logits.
 
     thing: masks of what the phrase names [P, K, S, S], or of those pixels that were asked for;
-    change: of all that an edit of it changes; score [P, K]: how well each proposal fits; presence
-    [P]: whether anything does. coarse: what the cells said of the thing after every round of
-    reading [P, R, K, G, G]. cells: of each round, the cells [P, G², D] that it left.
+    change: of all that an edit of it changes, the room of what it becomes included; score [P, K]:
+    how well each proposal fits; presence [P]: whether anything does. coarse: what the cells said of
+    the thing after every round of reading [P, R, K, G, G]. cells: of each round, the cells
+    [P, G², D] that it left.
     """
 
     thing: Tensor
@@ -62,7 +63,7 @@ class RegionNetwork(nn.Module, HubNetwork):
     token states. backbones: identities of the networks that these come from; they are kept with the
     weights, which are of no use on others. side: of the pictures it sees, a multiple of 8. fine:
     blocks of the stem, see there. wishes: whether it reads what a thing is to become, which tells
-    how much room an edit needs.
+    how much room an edit needs; it learns that from data with "paints" alone.
     """
 
     def __init__(

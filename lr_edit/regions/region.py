@@ -24,8 +24,9 @@ class Region:
 
     mask: float32 [1, 1, H, W] in [0, 1], 1 = edit. alternatives: ranked, best first, the chosen one
     included. confidence: in [0, 1]. present: whether the phrase fits anything in the picture.
-    change: what changes along with it (its cast shadow), float32 [1, 1, H, W], mask included; None
-    from proposers that only know the thing itself.
+    change: what changes along with it (its cast shadow, and the room that it needs to become what
+    it was told), float32 [1, 1, H, W], mask included; None from proposers that only know the thing
+    itself.
     """
 
     mask: Tensor

@@ -30,7 +30,10 @@ class ShadowedMaskProposer(RegionProposer):
     def propose(
         self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
     ) -> Region:
-        """The mask with its shadow; UserError where the mask alone is none for this image."""
+        """The mask with its shadow, whatever the thing becomes: room for more was not given.
+
+        Raises UserError where the mask alone is none for this image.
+        """
         region = self.given.propose(image, phrase, reading)
         shadow = self.shadow(region.mask, image, phrase, reading)
         if shadow is None:

@@ -33,29 +33,24 @@ class Words:
 def read_words(
     encoder: TokenEncoder,
     phrases: Sequence[str],
-    edit: Sequence[bool] | None = None,
+    edit: Tensor | None = None,
     paints: Sequence[str] | None = None,
 ) -> Words:
     """The words of P phrases, as a frozen text tower states them.
 
-    edit: whether each of them is an edit prompt; None: none is. paints: what the thing of each is
-    to become, "" where that is not known; None: nowhere.
+    edit: bool [P], whether each of them is an edit prompt; None: none is. paints: what the thing of
+    each is to become, "" where that is not known; None: nowhere.
     """
-    edit = [False] * len(phrases) if edit is None else list(edit)
-    words = spoken(encoder, phrases, [EDIT if prompt else REFER for prompt in edit])
-    if paints is None or not any(paints):
-        return words
-    wishes = spoken(encoder, paints, [PAINT] * len(paints))
-    said = torch.tensor([bool(paint) for paint in paints], device=wishes.known.device)
-    return Words(
-        torch.cat((words.states, wishes.states), 1),
-        torch.cat((words.known, wishes.known & said[:, None]), 1),
-        torch.cat((words.roles, wishes.roles), 1),
-    )
-
-
-def spoken(encoder: TokenEncoder, phrases: Sequence[str], roles: Sequence[int]) -> Words:
-    """The words of P phrases, each with one role for all of its tokens."""
     states, known = encoder.encode_tokens(list(phrases))
-    column = torch.tensor(list(roles), device=known.device)[:, None]
-    return Words(states, known, column.expand_as(known))
+    roles = torch.zeros_like(known, dtype=torch.long)  # REFER
+    if edit is not None:
+        roles = roles.masked_fill(edit.to(known.device)[:, None], EDIT)
+    if paints is None or not any(paints):
+        return Words(states, known, roles)
+    wished, real = encoder.encode_tokens(list(paints))
+    said = torch.tensor([bool(paint) for paint in paints], device=real.device)[:, None]
+    return Words(
+        torch.cat((states, wished), 1),
+        torch.cat((known, real & said), 1),
+        torch.cat((roles, torch.full_like(real, PAINT, dtype=torch.long)), 1),
+    )

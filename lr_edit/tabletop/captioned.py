@@ -15,8 +15,8 @@ from lr_edit.photometry import as_shown
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import describe
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
-from lr_edit.tabletop.scene import NOUNS, UNSEEN_PAIRS, Scene, allowed_colours
-from lr_edit.tabletop.words import with_article
+from lr_edit.tabletop.scene import Scene
+from lr_edit.tabletop.wishes import any_wish
 
 KINDS = ("attribute", "attribute", "noun", "several")
 
@@ -63,7 +63,7 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
         said = true_phrases(scene, rng, self.phrases, self.kinds, not gray)
         meant = [plain_words(scene, phrase) for phrase in said]
         shown = as_shown(clear, rng, self.jitter, gray)
-        rows = zip(said, meant, wishes(rng, len(said)), strict=True)
+        rows = zip(said, meant, [any_wish(rng) for _ in said], strict=True)
         turned = [before_and_after(*row) for row in rows]
         return {
             "image": shown,
@@ -84,23 +84,6 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
             else torch.stack([item[name] for item in items])
             for name in items[0]
         }
-
-
-def wishes(rng: random.Random, count: int) -> list[str]:
-    """Prompts of an editor: things in colours of their own, or in others."""
-    found = []
-    for _ in range(count):
-        noun = rng.choice(NOUNS)
-        colours = allowed(noun)
-        coloured = bool(colours) and rng.random() < 0.5
-        found.append(with_article(f"{rng.choice(colours)} {noun}" if coloured else noun))
-    return found
-
-
-def allowed(noun: str) -> list[str]:
-    """Colours that a thing may have, its name's own left out."""
-    pairs = ((colour, noun) for colour in allowed_colours(noun) if colour != noun)
-    return [colour for colour, name in pairs if (colour, name) not in UNSEEN_PAIRS]
 
 
 def true_phrases(

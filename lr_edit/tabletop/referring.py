@@ -174,18 +174,19 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     gray.
 
     In a scene, `change` is what taking the things away would change: their silhouettes and the
-    shadows they cast. For an edit prompt, and for a thing that is to have another colour, it is the
+    shadows they cast. For an edit prompt, and for things that are to have another colour, it is the
     silhouettes, since what is recoloured keeps its shadow. Both lack pixels that a rim covers in
     part. In a pair, `change` of the phrases that name the thing that is replaced or removed is the
-    exact difference, and they say what it becomes. Elsewhere it is not known.
+    exact difference, and they say what it becomes; of the other phrases there it is known where a
+    thing is to have another colour. What anything else would change is not known.
 
     length: how many items. phrases: P. pairs, pair_share: how many pictures come from edit pairs,
     where there are any. crowded, crowded_share: how many of the others come from these scenes,
     where there are any. wish_share: how many of the phrases say what their things are to become,
-    beside those of pairs. gray_share: how many are gray; no colour is said there, and nothing asked
-    for by an edit prompt. jitter: the largest relative change of brightness, of contrast and of
-    saturation, with which slight blur and noise come; 0 gives the pictures as they are. Nothing is
-    flipped, since phrases speak of left and right.
+    beside those of pairs; 0 for networks that do not read it. gray_share: how many are gray; no
+    colour is said there, and nothing asked for by an edit prompt. jitter: the largest relative
+    change of brightness, of contrast and of saturation, with which slight blur and noise come; 0
+    gives the pictures as they are. Nothing is flipped, since phrases speak of left and right.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class ReferringSamples(Dataset[dict[str, Any]]):
         jitter: float = 0.12,
         crowded: RenderedScenes | None = None,
         crowded_share: float = 0.4,
-        wish_share: float = 0.4,
+        wish_share: float = 0.0,
     ) -> None:
         self.scenes, self.length, self.phrases = scenes, length, phrases
         self.pairs, self.pair_share = pairs, pair_share
@@ -241,16 +242,10 @@ class ReferringSamples(Dataset[dict[str, Any]]):
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """A batch: tensors stacked to [B, …]; "phrases" and "paints" flat lists of B * P texts, by
-        picture."""
-        texts: dict[str, Any] = {
+        """A batch: tensors stacked to [B, …]; texts as flat lists of B * P, picture by picture."""
+        return {
             name: [text for item in items for text in item[name]]
-            for name in ("phrases", "paints")
-            if name in items[0]
-        }
-        tensors = {
-            name: torch.stack([item[name] for item in items])
+            if isinstance(items[0][name], list)
+            else torch.stack([item[name] for item in items])
             for name in items[0]
-            if name not in texts
         }
-        return tensors | texts

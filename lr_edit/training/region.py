@@ -133,7 +133,7 @@ class RegionRecipe(Recipe):
                 )
             shipped = load_region_network(self.shipped)
             check_backbones(shipped.backbones, self.frozen[0].identities)
-            self.network.load_state_dict(shipped.state_dict())
+            self.network = shipped.to(self.device)
 
     on_predict_start = on_test_start
 

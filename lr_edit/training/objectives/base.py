@@ -45,8 +45,8 @@ class Learner:
 
     def read(self, seen: Seen, batch: Batch, lattice: Lattice = EVERY) -> Proposals:
         """The proposals of every phrase of a batch about its pictures."""
-        edit = batch["edit"].flatten().tolist()
-        words = self.features.tokens(batch["phrases"], edit, batch.get("paints"))
+        edit, paints = batch["edit"].flatten(), batch.get("paints")
+        words = self.features.tokens(batch["phrases"], edit, paints)
         return self.network.read(seen, words.to(seen.cells.device), lattice)
 
 

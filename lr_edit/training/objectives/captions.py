@@ -115,8 +115,11 @@ class CaptionObjective(Objective):
 
 def said_elsewhere(batch: Batch) -> Batch:
     """The batch with the phrases of the picture before in place of each picture's own."""
-    said, count = batch["phrases"], batch["edit"].shape[1]
-    return {**batch, "phrases": said[-count:] + said[:-count], "edit": batch["edit"].roll(1, 0)}
+    count = batch["edit"].shape[1]
+    said: Batch = {
+        n: batch[n][-count:] + batch[n][:-count] for n in ("phrases", "paints") if n in batch
+    }
+    return {**batch, **said, "edit": batch["edit"].roll(1, 0)}
 
 
 def contrast(seen: Tensor, texts: Tensor, alike: float, temperature: float) -> Tensor:
