@@ -1,6 +1,6 @@
 """edit_image(): two phrases and a picture => region => candidates => a ranked result with figures.
 
-Command line, web page and evaluation all call this. It knows neither files nor model names.
+Command line and evaluation both call this. It knows neither files nor model names.
 """
 
 import time
