@@ -18,16 +18,23 @@ _FIELD = re.compile(r"Group '(\w+)' does not accept option '(\w+)'")
 _SHORT = re.compile(
     r'Parser key "([\w.]+)".*?import path string: (\w+) - Not a valid subclass of (\w+)'
 )
+_MADE = re.compile(  # what is called to make something, a data set for one
+    r"Type \S*Callable\[.*? expects a function or a callable class: (.*?)\. "
+    r"Got value: Namespace\(class_path='([\w.]+)'"
+)
+_VALUE = re.compile(r'Parser key "([\w.]+)": (.*)')
 _ROOTS = ("lr_edit", "lightning")  # the packages whose classes the recipes name
 
 
 def explained(complaint: str) -> str:
     """The complaint in a line: what was got and, where a name is wrong, the closest there is."""
     text = " ".join(complaint.split())
+    made = _MADE.search(text)
+    if made:
+        return _wrong_made(*made.groups())
     classes = _CLASS.findall(text)
     if classes and not _exists(classes[-1]):
-        wrong = classes[-1]
-        return f"there is no class {wrong!r}{_closest(wrong, neighbours(wrong))}"
+        return _no_class(classes[-1])
     field = _FIELD.search(text)
     if classes and field:
         return _wrong_field(classes[-1], *field.groups())
@@ -37,8 +44,7 @@ def explained(complaint: str) -> str:
         return f"{key}: there is no class {wrong!r}{_closest(wrong, _kinds(base))}"
     keys = _KEY.findall(text)
     if classes and keys:
-        known = inspect.signature(_load(classes[-1])).parameters
-        return f"{classes[-1]} takes no {keys[-1]!r}{_closest(keys[-1], known)}"
+        return _no_key(classes[-1], keys[-1])
     option = _OPTION.search(text)
     if option:
         wrong = next(filter(None, option.groups()))
@@ -110,6 +116,25 @@ def _below(kind: type) -> list[type]:
     """All that inherit from a class, as far as they are imported."""
     found: list[type] = kind.__subclasses__()
     return [*found, *(below for one in found for below in _below(one))]
+
+
+def _wrong_made(complaint: str, path: str) -> str:
+    """What is wrong with a class that is to be called, and not made at once."""
+    if not _exists(path):
+        return _no_class(path)
+    keys, value = _KEY.findall(complaint), _VALUE.search(complaint)
+    if keys:
+        return _no_key(path, keys[-1])
+    return f"{path}: {' '.join(value.groups()) if value else complaint}"[:300]
+
+
+def _no_class(wrong: str) -> str:
+    return f"there is no class {wrong!r}{_closest(wrong, neighbours(wrong))}"
+
+
+def _no_key(path: str, wrong: str) -> str:
+    known = inspect.signature(_load(path)).parameters
+    return f"{path} takes no {wrong!r}{_closest(wrong, known)}"
 
 
 def _wrong_field(path: str, group: str, wrong: str) -> str:

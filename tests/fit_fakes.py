@@ -20,6 +20,7 @@ DATA = {
     "train_scenes": 4, "validation_scenes": 3, "size": 64, "pairs": 2, "batch_size": 2,
     "validation_samples": 2, "steps_per_epoch": 2,
 }  # fmt: skip
+TINY = {"width": 16, "heads": 2, "mixers": 1, "side": 64, "wishes": True}
 DECAY = 0.8
 """Of the moving average, which starts with the first step."""
 
@@ -68,7 +69,7 @@ def tiny(place: Path, clip: Path) -> Path:
     dense |= {"layers": [1], "side": 32, "stride": 0}
     dense["encoder"]["init_args"]["name"] = f"local-dir:{clip}"
     # What is exported is what was learned, and every step moves it far.
-    model |= {"target": 0, "network": {"width": 16, "heads": 2, "mixers": 1, "side": 64}}
+    model |= {"target": 0, "network": TINY}
     model["schedule"] = {"learning_rate": 0.01, "warmup": 1}
     config["data"]["init_args"] |= DATA | {"folder": str(clip.parent / "scenes")}
     place.mkdir()

@@ -25,6 +25,7 @@ from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_confi
 from lr_edit.evaluation.editing import edit_case
 from lr_edit.evaluation.judging import judge_edit, judge_edits
 from lr_edit.evaluation.metrics import PSNR_CAP
+from lr_edit.evaluation.outcomes import summary
 from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.guidance.options import NO_GUIDANCE, AugmentOptions, GuidanceWeights, ViewOptions
 from lr_edit.regions.fixed import WholeProposer
@@ -139,7 +140,13 @@ def test_a_region_that_is_not_found_leaves_the_picture(cases: list[Case]) -> Non
     critics = build_critics(models, FAST)
     edited = edit_case(case, proposer, editor, critics, (1, 2), torch.device("cpu"))
     assert torch.equal(edited.best, case.source) and edited.region.sum() == 0
-    assert edited.seconds is not None
+    judge, distance = KnowingJudge(cases), models.perceptual
+    ((_, _, outcome),) = measured([case], lambda _: edited, judge, distance)
+    assert not outcome.success and outcome.region_iou == 0
+    figures = summary([outcome])
+    assert figures["edited"] == 0
+    for only_of_edits in ("outside_identical", "psnr_outside", "seam", "seconds_per_edit"):
+        assert figures[only_of_edits] is None, only_of_edits
 
 
 def test_best_and_first_candidate_are_told_apart(cases: list[Case]) -> None:
@@ -210,6 +217,10 @@ def test_what_a_file_leaves_out_is_the_librarys_default(tmp_path: Path) -> None:
         ("editors: {default: {weights: {clip: .nan}}}", "weights.clip"),
         ("editors: {default: {proposers: [magic]}}", "magic"),
         ("edits: [", "no benchmark"),
+        ("edits: null", "edits of .*wrong.yaml.* has no value"),
+        ("editors: {default: {sampling: }}", "sampling of default of editors"),
+        ("editors: {default: {count: null}}", "count of default of editors .* has no value"),
+        ("1: 2", "takes no '1'"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(text: str, said: str, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_many_empty_masks_end_a_run_even_of_few_pictures(
     report, (error,) = told(capsys)
     assert "empty mask" in report
     assert "pictures cannot be used, more than 10%" in error and "empty mask (first: " in error
+    assert not list(tmp_path.rglob("weights/*.safetensors"))  # nothing was exported
 
 
 def test_a_trial_run_tells_them_and_ends_well(

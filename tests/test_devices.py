@@ -24,7 +24,7 @@ def test_every_process_of_a_machine_has_its_own_gpu(
     assert device_named("auto") == torch.device("cuda", own)
 
 
-@pytest.mark.parametrize("name", ["abacus", "cuda:99", ""])
+@pytest.mark.parametrize("name", ["abacus", "cuda:99", "", "meta", "cpu:3"])
 def test_a_device_that_is_not_there(name: str) -> None:
     with pytest.raises(UserError, match="cannot be used here"):
         device_named(name)

@@ -163,6 +163,8 @@ def test_masks_and_proposers_that_contradict_each_other(refused, tmp_path, photo
         ({"count": 0}, "--count is 0"),
         ({"seed": -1}, "--seed is -1"),
         ({"threads": 0}, "--threads is 0"),
+        ({"threads": 10**11}, "--threads is 100000000000: give 1 to 1024"),
+        ({"proposer": ""}, "--proposer is ''"),
         ({"ranking.seam": "-1"}, "ranking.seam"),
         ({"bogus": "1"}, "--bogus"),
         ({"config": "/none.yaml"}, "/none.yaml"),
@@ -171,6 +173,11 @@ def test_masks_and_proposers_that_contradict_each_other(refused, tmp_path, photo
 )
 def test_bad_options(refused, options, message):
     refused(message, **options)
+
+
+def test_options_in_a_file_that_is_no_text_are_told(refused, tmp_path):
+    (tmp_path / "own.yaml").write_bytes(b"steps: \xff\xfe")
+    refused("no text in UTF-8", config=tmp_path / "own.yaml")
 
 
 # Bad output folders

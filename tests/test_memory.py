@@ -55,6 +55,15 @@ def test_every_stage_of_an_edit_says_what_helps(
     assert remedy in err and "--device cpu" in err
 
 
+def test_a_cpu_that_runs_out_says_so_too() -> None:
+    with pytest.raises(UserError, match="machine ran out of memory: less"), enough_memory("less"):
+        torch.empty(2**50)
+    with pytest.raises(UserError, match="out of memory: less"), enough_memory("less"):
+        raise MemoryError
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory("less"):
+        raise RuntimeError("the shapes differ")
+
+
 def test_the_innermost_advice_is_given() -> None:
     with pytest.raises(UserError, match=r"inner$"), enough_memory("outer"), enough_memory("inner"):
         greedy()

@@ -95,12 +95,13 @@ def example() -> Batch:
     traits = torch.stack([there * (1 + k % 2) for k in range(len(TRAITS))], 1)
     middle = torch.stack((there * 0.1, there * -0.2), 1)
     mentions = made["object"][:, :, None].repeat(1, 1, len(MENTIONS), 1, 1)  # type: ignore[index]
-    return {**made, "edit": edit, "traits": traits, "middle": middle, "mentions": mentions}
+    told = {"traits": traits, "middle": middle, "mentions": mentions}
+    return {**made, "edit": edit, "paints": ["", "a mug", "a house"] * 2, **told}
 
 
 def learning(objective: Objective) -> Learner:
-    """A tiny network, what it reads and what learns beside it."""
-    net = network()
+    """A tiny network that reads wishes too, what it reads, and what learns beside it."""
+    net = network(wishes=True)
     return Learner(net, features(), objective.head(net.width))
 
 
@@ -136,6 +137,10 @@ def test_every_term_moves_all_the_weights_that_it_can_reach(
     terms = objectives[name].terms(learner, example(), torch.Generator().manual_seed(0))
     assert terms.keys() == UNREACHED[name].keys()
     names, parameters = zip(*learner.network.named_parameters(), strict=True)
+    for part in learner.head.parameters() if learner.head is not None else ():
+        total = torch.stack(list(terms.values())).sum()
+        (gradient,) = torch.autograd.grad(total, [part], retain_graph=True)
+        assert gradient.isfinite().all() and gradient.any()
     for term, value in terms.items():
         gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
         assert all(g is None or torch.isfinite(g).all() for g in gradients), term

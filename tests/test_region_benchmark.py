@@ -182,7 +182,7 @@ def test_a_region_may_tell_what_changes_along(
     metrics = run_regions(proposers, cases, tmp_path, timed=0, edits=edits)
     shares = {(r["proposer"], r["split"]): r["change_miou"] for r in metrics["rows"]}
     assert shares["knowing", "all"] == 1 and shares["knowing", "hard"] is None
-    assert all(set(row) == {*KEYS, "change_miou"} for row in metrics["rows"])
+    assert all(set(row) == {*KEYS, "change_miou", "change_n"} for row in metrics["rows"])
     assert "change mIoU" in (tmp_path / "regions.md").read_text()
     with pytest.raises(UserError, match="no edits"):
         change_rows(proposers, [])

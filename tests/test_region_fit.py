@@ -1,5 +1,6 @@
 """Training by configs/region.yaml: what it keeps and gives, killed, in two processes, in bf16."""
 
+import re
 import signal
 from contextlib import chdir
 from pathlib import Path
@@ -158,6 +159,45 @@ def test_a_network_is_measured_however_little_it_was_trained(
     ]
     assert trained(config, last, *few, command=command) == 0
     assert "val_miou" in capsys.readouterr().out
+
+
+def test_without_a_checkpoint_the_shipped_network_is_validated(
+    whole: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny(tmp_path / "fit", clip)
+    shipped = f"--model.init_args.shipped={whole / 'runs/region/weights'}"
+    figures = []
+    for given in (f"--ckpt_path={whole / LAST}", shipped):
+        assert trained(config, given, command="validate") == 0
+        figures.append(validated(capsys.readouterr().out))
+    # Exported weights are halved in precision.
+    assert figures[0] and figures[1] == pytest.approx(figures[0], abs=0.02)
+    assert trained(config, "--model.init_args.shipped=none/at/all/there", command="validate") == 2
+    assert "there is no trained network in 'none/at/all/there'" in capsys.readouterr().err
+
+
+def validated(table: str) -> dict[str, float]:
+    """The figures of a table that Lightning printed, by name."""
+    return {name: float(value) for name, value in re.findall(r"(val_\w+)\W+([\d.]+)", table)}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--model.init_args.network.heads=4"], "has heads: 2, but model.init_args.network says 4"),
+        (["--model.init_args.network.widht=16"], "takes no 'widht': the closest is 'width'"),
+        (["--model.init_args.features.init_args.clip.init_args.side=64"], "was trained on"),
+    ],
+    ids=["another size", "a misspelt name", "other features"],
+)
+def test_what_is_gone_on_with_must_be_the_same_network(
+    whole: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    more: list[str], said: str,
+) -> None:  # fmt: skip
+    config = tiny(tmp_path / "fit", clip)
+    start = f"--model.init_args.start={whole / 'runs/region/weights'}"
+    assert trained(config, start, *more, "--trainer.max_steps=1") == 2
+    assert said in capsys.readouterr().err
 
 
 def test_two_processes_learn_what_one_learns_from_twice_the_batch(

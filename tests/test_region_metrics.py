@@ -142,7 +142,7 @@ def test_the_rule_for_phrases_of_nothing() -> None:
     assert [answer.right for answer in said] == [False, True, False, True]
     assert [answer.confidence for answer in said] == [0.7, 0.8, 0.8, 0.9]
     assert (mean_iou(said), precision_at(said), mean_boundary_f(said)) == (0.5, 0.5, 0.5)
-    assert overall_iou(said) == 16 / 32
+    assert overall_iou(said) == 16 / 48  # what was wrongly found is part of the union
     assert (no_target_accuracy(said), target_accuracy(said)) == (0.5, 0.5)
     assert no_target_accuracy([exact]) is overall_iou([rightly_none]) is mean_iou([]) is None
 

@@ -180,6 +180,19 @@ def test_several_things_in_a_mask_are_alternatives_after_all_proposals() -> None
     assert labels == ["proposal"] * 3
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ({"heads": 3}, "width is 16: give a multiple of 3"), ({"side": 100}, "multiple of 8"),
+        ({"proposals": 0}, "proposals is 0: give"), ({"width": "wide"}, "width is 'wide'"),
+        ({"width": 6}, "width is 6: give a multiple of 4"), ({"rounds": 0}, "rounds is 0"),
+    ],
+)  # fmt: skip
+def test_sizes_that_no_network_has_are_told(size: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        RegionNetwork([3], 6, **{"width": 16, "heads": 2, "side": SIDE} | size)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_there_are_as_many_proposals_as_the_network_has(count: int) -> None:
     net = RegionNetwork(

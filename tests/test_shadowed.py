@@ -64,6 +64,13 @@ def test_the_shadow_goes_along_and_the_given_mask_stays_as_it_is() -> None:
     assert torch.equal(region.alternatives[0].mask, region.mask)
 
 
+def test_what_is_recoloured_leaves_its_shadow() -> None:
+    proposer = ShadowedMaskProposer(THING, Finder(THING))
+    assert torch.equal(proposer.propose(IMAGE, "the mug", paint="a blue mug").mask, THING)
+    other = proposer.propose(IMAGE, "the mug", paint="a blue bottle")
+    assert torch.equal(other.mask, torch.maximum(THING, SHADOW))
+
+
 def test_specks_that_are_not_at_the_thing_stay_out() -> None:
     finder = Finder(THING)
     speck, region = box(17, 17, 19, 19), finder.propose(IMAGE, "the mug")

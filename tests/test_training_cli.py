@@ -55,10 +55,15 @@ def changed(tmp_path: Path, old: str, new: str) -> list[str]:
         (TARGET, "    network: {zzz: 3}", "network takes no 'zzz'", "see --help"),
         (TARGET, "    schedule: {warmupp: 3}", "takes no 'schedule.warmupp'", "'schedule.warmup'"),
         (TARGET, "    comparison: {edit: 3}", "takes no 'comparison.edit'", "'comparison.edits'"),
-        ("{alone: 0.3}", "{alon: 0.3}", "'alon'", "'alone'"),
+        ("{alone: 0.3,", "{alon: 0.3,", "'alon'", "'alone'"),
+        ("{phrases: 8,", "{phrase: 8,", "ReferringSamples takes no 'phrase'", "'phrases'"),
+        ("wish_share:", "wich_share:", "takes no 'wich_share'", "'wish_share'"),
+        ("ReferringSamples\n", "ReferingSamples\n", ".ReferingSamples'", ".ReferringSamples'"),
+        ("tabletop.referring.", "tabletop.refering.", "'lr_edit.tabletop.refering.", "referring.R"),
+        ("pair_share: 0.5", "pair_share: lots", "ReferringSamples: pair_share", "lots"),
         ("batch_size: 8", "batchsize: 8", "batchsize", "'batch_size'"),
         ("layers: [2, 4, 6]", "layer: [2, 4, 6]", "'layer'", "'layers'"),
-        ("pairs: 1200", "pairs: many", "pairs", "many"),
+        ("pairs: 4000", "pairs: many", "pairs", "many"),
     ],
 )
 def test_a_misspelt_name_in_yaml(

@@ -28,7 +28,8 @@ def device_named(name: str) -> torch.device:
         return torch.device("cuda", rank % torch.cuda.device_count())
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        if torch.ones(1, device=device).item() != 1 or (device.type == "cpu" and device.index):
+            raise RuntimeError("nothing is computed there")
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(
             f"device {name!r} cannot be used here: give cpu, auto, or a GPU that torch sees"

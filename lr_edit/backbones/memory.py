@@ -50,6 +50,8 @@ class MemoryOptions:
 
 NO_SAVINGS = MemoryOptions()
 
+_CPU_FULL = "can't allocate memory"  # torch raises a plain RuntimeError of it
+
 
 @contextmanager
 def enough_memory(remedy: str) -> Iterator[None]:
@@ -60,8 +62,12 @@ def enough_memory(remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(f"the device ran out of memory: {remedy}") from error
+    except RuntimeError as error:
+        if _CPU_FULL not in str(error):
+            raise
+        raise UserError(f"this machine ran out of memory: {remedy}") from error
 
 
 @contextmanager

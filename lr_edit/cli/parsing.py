@@ -20,6 +20,8 @@ def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:
         raise UserError(f"{reason(error)}; see python {parser.prog} --help") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the file of --config is no text in UTF-8 ({error.reason})") from error
 
 
 def reason(error: Exception) -> str:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import torch
+
 from lr_edit.cli.edit import Request
+from lr_edit.cli.results import versions
+from lr_edit.evaluation.machine import provenance
 from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil
 from lr_edit.output import replacing, write_json
@@ -27,7 +31,7 @@ def write_region(folder: Path, request: Request, region: Region) -> str:
     tiles = [Tile(original, "source", "{} x {} pixels".format(*original.size))]
     for mask, name, about in (
         (region.mask, "region", note),
-        (region.change, "what changes with it", "shadow and rim"),
+        (region.change, "what changes with it", "its shadow, and room"),
         *((one.mask, one.label, f"score {one.score:.2f}") for one in region.alternatives[:_SHOWN]),
     ):
         if mask is not None:
@@ -41,6 +45,8 @@ def write_region(folder: Path, request: Request, region: Region) -> str:
             {"label": one.label, "score": one.score} for one in region.alternatives[:_SHOWN]
         ],
         "settings": {**request.settings.given, "proposer": request.settings.proposer},
+        **provenance(torch.device(request.device)),
+        "versions": versions(),
     }  # fmt: skip
     with replacing(folder / "report.json") as path:
         write_json(path, report)

@@ -133,7 +133,8 @@ def _report(
         "picture": {"size": request.picture.size, "mode": request.picture.original.mode},
         "figures": figures,
         "region": {
-            "confidence": region.confidence, "box": box, "alternatives": alternatives,
+            "confidence": region.confidence, "present": region.present, "box": box,
+            "alternatives": alternatives,
         },
         "candidates": candidates,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -143,7 +144,7 @@ def _report(
         "seeds": request.settings.seeds,
         **provenance(torch.device(request.device)),
         "peak_rss_mb": peak_rss_mb(),
-        "versions": _versions(),
+        "versions": versions(),
     }  # fmt: skip
 
 
@@ -155,11 +156,12 @@ def _at_once(request: Request) -> dict[str, int]:
     return {"max_batch": editor.batch}
 
 
-def _versions() -> dict[str, str | None]:
-    versions: dict[str, str | None] = {}
+def versions() -> dict[str, str | None]:
+    """The versions of the libraries that results may depend on; None where one is not there."""
+    found: dict[str, str | None] = {}
     for name in _LIBRARIES:
         try:
-            versions[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = None
-    return versions
+            found[name] = None
+    return found

@@ -21,6 +21,7 @@ from lr_edit.instruction import Instruction, check_words, parse
 
 MOST_CANDIDATES = 256
 _SEEDS = 2**32
+_MOST_THREADS = 1024
 UNNAMED = "the region"  # what is changed, where a mask or the whole picture says where
 
 
@@ -137,9 +138,9 @@ def _instruction(values: Namespace, proposer: str) -> Instruction:
 
 def _proposer(values: Namespace) -> str:
     """The proposer that was named, or the one that a mask implies."""
-    chosen = values.proposer or (
-        "mask" if values.mask is not None else _own_proposer(values.models)
-    )
+    chosen = values.proposer
+    if chosen is None:
+        chosen = "mask" if values.mask is not None else _own_proposer(values.models)
     if chosen not in PROPOSERS:
         raise UserError(f"--proposer is {chosen!r}: give one of {', '.join(PROPOSERS)}")
     if chosen == "mask" and values.mask is None:
@@ -204,6 +205,6 @@ def _seeds(first: int | None, count: int | None) -> tuple[int, ...]:
 
 
 def _threads(threads: int | None) -> int | None:
-    if threads is not None and threads < 1:
-        raise UserError(f"--threads is {threads}: give 1 or more")
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise UserError(f"--threads is {threads}: give 1 to {_MOST_THREADS}")
     return threads

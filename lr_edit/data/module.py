@@ -58,6 +58,7 @@ class PhraseData(LightningDataModule):
         self.counts = {"validation": validation_samples, "test": test_samples}
         self.workers, self.seed = workers, seed
         self.tallies = {name: Tally(most_skipped, least_tried) for name in NAMES}
+        self.told = False
 
     def setup(self, stage: str) -> None:
         if stage in ("test", "predict"):
@@ -130,12 +131,17 @@ class PhraseData(LightningDataModule):
         return "validation" if at_work else "train"
 
     def teardown(self, stage: str) -> None:
-        """Reports what was skipped, in all processes together; raises UserError where it was too
-        much, unless the run was a trial (`fast_dev_run`)."""
+        self.check()
+
+    def check(self) -> None:
+        """Reports what was skipped, once and in all processes together; raises UserError where it
+        was too much, unless the run was a trial (`fast_dev_run`)."""
         everyone = {name: gathered(tally) for name, tally in self.tallies.items()}
         for name, tally in everyone.items():
-            if tally.tried and (self.trainer is None or self.trainer.is_global_zero):
+            first = not self.told and (self.trainer is None or self.trainer.is_global_zero)
+            if tally.tried and first:
                 print(tally.line(NAMES[name]), file=sys.stderr)
+        self.told = True
         if self.trainer is not None and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             for tally in everyone.values():
                 tally.check(over=True)

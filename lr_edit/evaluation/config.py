@@ -10,6 +10,7 @@ benchmark:
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lr_edit.editors.options import SamplingOptions, WindowOptions
 from lr_edit.errors import UserError
@@ -23,6 +24,8 @@ from lr_edit.guidance.options import (
     RankingOptions,
     ViewOptions,
 )
+
+_MAY_BE_NULL = ("timesteps", "bf16")
 
 
 @dataclass(frozen=True)
@@ -122,11 +125,21 @@ def read_config(path: str | Path) -> BenchmarkConfig:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise TypeError(f"expected names and values, such as edits: 24, got {values!r}")
-        check_names(values, BenchmarkConfig, repr(str(path)))
+        check_names({str(name): v for name, v in values.items()}, BenchmarkConfig, repr(str(path)))
+        _check_filled(values, str(path))
         return parser.instantiate(parser.parse_object({"benchmark": values})).benchmark
     except (ArgumentError, TypeError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = explained(str(error)).replace("benchmark.", "")
         raise UserError(f"{str(path)!r} is no benchmark ({reason}): see configs/") from error
+
+
+def _check_filled(values: dict[str, Any], where: str) -> None:
+    """UserError for a name without a value, however deep."""
+    for name, value in values.items():
+        if value is None and name not in _MAY_BE_NULL:
+            raise UserError(f"{name} of {where} has no value: give one, or leave it out")
+        if isinstance(value, dict):
+            _check_filled(value, f"{name} of {where}")
 
 
 def _at_least(name: str, value: int, least: int) -> None:

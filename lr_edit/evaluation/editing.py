@@ -34,6 +34,11 @@ class Edited:
     seam: float | None
     seconds: float | None
 
+    @property
+    def refused(self) -> bool:
+        """Whether nothing was edited for want of a region."""
+        return self.region is not None and self.weight is None
+
 
 def edit_case(
     case: Case,
@@ -48,7 +53,7 @@ def edit_case(
     image = case.source.to(device)
     region = proposer.propose(image, case.edit.find, paint=case.edit.paint)
     if not region.present or not (region.mask > 0).any():
-        return _not_found(case, time.perf_counter() - began)
+        return _not_found(case)
     result = edit_image(
         image,
         case.edit.find,
@@ -85,10 +90,9 @@ def _compared(image: Tensor) -> Edited:
     return Edited(image, image, image, region=None, weight=None, seam=None, seconds=None)
 
 
-def _not_found(case: Case, seconds: float) -> Edited:
-    """The source unchanged, since there is no region: a failed edit."""
-    nothing = torch.zeros_like(case.thing)
-    return replace(untouched(case), region=nothing, weight=nothing, seam=0.0, seconds=seconds)
+def _not_found(case: Case) -> Edited:
+    """The source unchanged, since there is no region: a failed edit, whose region holds nothing."""
+    return replace(untouched(case), region=torch.zeros_like(case.thing))
 
 
 def _found(region: Region) -> RegionProposer:

@@ -32,7 +32,7 @@ class Outcome:
     target equals it. psnr_inside: against the exact target, where it differs. lpips, lpips_source,
     ssim: in the square around that, edit or source against the exact target. region_iou: proposed
     region against the thing's true mask. None where a figure says nothing of a picture that nobody
-    edited.
+    edited, for want of a region as well.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Outcome:
     verdict: Verdict
     first: Verdict
     identical: bool | None
-    psnr_outside: float
+    psnr_outside: float | None
     psnr_inside: float
     lpips: float
     lpips_source: float
@@ -84,7 +84,7 @@ def measure(
         verdict,
         first,
         identical=_identical(case, edited),
-        psnr_outside=float(outside),
+        psnr_outside=None if edited.refused else float(outside),
         psnr_inside=float(inside),
         lpips=float(distance),
         lpips_source=float(before),
@@ -134,5 +134,6 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "ssim_target": mean(lambda o: o.ssim),
         "seam": mean(lambda o: o.seam),
         "region_iou": mean(lambda o: o.region_iou),
+        "edited": mean(lambda o: None if o.region_iou is None else o.seconds is not None),
         "seconds_per_edit": mean(lambda o: o.seconds),
     }

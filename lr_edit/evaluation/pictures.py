@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from lr_edit.evaluation.cases import Case
@@ -40,8 +41,9 @@ def example(case: Case, edited: Edited, outcome: Outcome, source: str) -> Exampl
 
 def region_picture(case: Case, edited: Edited) -> Image.Image:
     """The source with the region outlined, pale where nothing was repainted."""
-    assert edited.region is not None and edited.weight is not None  # only edits are shown
-    painted = (edited.weight > 0).float()
+    assert edited.region is not None  # only edits are shown
+    weight = torch.zeros_like(edited.region) if edited.weight is None else edited.weight
+    painted = (weight > 0).float()
     return marked(to_pil(case.source)[0], mask_to_pil(edited.region), mask_to_pil(painted))
 
 

@@ -147,10 +147,11 @@ def _asked(proposers: Proposers, placed: Place, device: torch.device) -> Asked:
 
 
 def _add_changes(table: Sequence[Row], changes: Sequence[Row]) -> None:
-    """Gives every row its `change_miou`, None in those of single splits."""
-    found = {row["proposer"]: row["change_miou"] for row in changes}
+    """Gives every row its `change_miou`, and of how many edits; None in those of single splits."""
+    found = {row["proposer"]: row for row in changes}
     for row in table:
-        row["change_miou"] = found[row["proposer"]] if row["split"] == ALL else None
+        change = found[row["proposer"]] if row["split"] == ALL else {}
+        row["change_miou"], row["change_n"] = change.get("change_miou"), change.get("n")
 
 
 def _write_text(path: Path, text: str) -> None:

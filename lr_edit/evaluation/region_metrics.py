@@ -127,12 +127,12 @@ def mean_iou(answers: Sequence[Answer]) -> float | None:
 
 
 def overall_iou(answers: Sequence[Answer]) -> float | None:
-    """oIoU, over phrases that name something: all intersections over all unions, in pixels.
+    """oIoU, over all phrases: all intersections over all unions, in pixels.
 
-    Large things weigh more (cIoU in gRefCOCO and LISA).
+    Large things weigh more; a region for what is not there counts in full (cIoU in gRefCOCO).
     """
-    union = sum(answer.union for answer in answers if answer.named)
-    return sum(a.intersection for a in answers if a.named) / union if union else None
+    union = sum(answer.union for answer in answers)
+    return sum(answer.intersection for answer in answers) / union if union else None
 
 
 def precision_at(answers: Sequence[Answer], threshold: float = RIGHT) -> float | None:

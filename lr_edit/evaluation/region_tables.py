@@ -35,8 +35,8 @@ _PLACES = {"ms_per_phrase": 1, "ms_first_phrase": 1}
 _LEGEND = f"""\
 - mIoU: the mean over phrases of intersection over union. A phrase that nothing in the picture fits
   counts 1 where the answer is "nothing", otherwise 0; "nothing" where there is something counts 0.
-- oIoU: all intersections over all unions, of phrases that something fits. P@0.5: phrases whose IoU
-  is {RIGHT} or more. Boundary F: with a tolerance of {TOLERANCE} of the diagonal.
+- oIoU: all intersections over all unions. P@0.5: phrases whose IoU is {RIGHT} or more. Boundary F:
+  with a tolerance of {TOLERANCE} of the diagonal.
 - N-acc: phrases that nothing fits, answered "nothing". T-acc: phrases that something fits, answered
   with a region.
 - ECE: how far the confidence of answers is from the share that is right (lower is better), in
@@ -46,8 +46,9 @@ _LEGEND = f"""\
 """
 _CHANGE = """\
 - change mIoU: the region that an edit of the thing changes, shadow included, against the exact
-  difference of replace edits; – for proposers that know the thing alone. true_mask: the thing and
-  its shadow exactly, which is what the picture shows: not what comes in the thing's place.
+  difference of {edits} replace edits; – for proposers that know the thing alone. Proposers are told
+  what the thing becomes. true_mask: the thing and its shadow exactly, which is what the picture
+  shows: not what comes in the thing's place.
 """
 
 
@@ -59,6 +60,7 @@ def markdown(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
     splits = [split for split in n if split != ALL]
     columns = columns_of(rows)
     by_split = split_miou(rows, (ALL, *splits))
+    edits = next((row["change_n"] for row in whole if row.get("change_n")), "some")
     body = [
         "# Regions measured",
         f"{n.get(ALL, 0)} phrases · {facts}",
@@ -69,7 +71,7 @@ def markdown(rows: Sequence[Row], header: Mapping[str, Any]) -> str:
             [[name, *figures] for name, figures in by_split.items()],
             left=1,
         ),
-        _LEGEND + (_CHANGE if "change_miou" in columns else ""),
+        _LEGEND + (_CHANGE.format(edits=edits) if "change_miou" in columns else ""),
     ]
     return "\n\n".join(body)
 

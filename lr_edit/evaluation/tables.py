@@ -18,10 +18,13 @@ COLUMNS = {
     "ssim_target": "SSIM",
     "seam": "seam",
     "region_iou": "region IoU",
+    "edited": "edited",
     "seconds_per_edit": "s/edit",
     "peak_rss_mb": "peak MiB",
 }
-SHARES = frozenset(("judge_success", "judge_success_colour", "first_success", "outside_identical"))
+SHARES = frozenset(
+    ("judge_success", "judge_success_colour", "first_success", "outside_identical", "edited")
+)
 PLACES = {"psnr_outside": 1, "psnr_inside": 1, "seconds_per_edit": 2, "peak_rss_mb": 0}
 LEGEND = """\
 - judge: the strict judge names the wanted noun where it should stand, of the best-ranked candidate;
@@ -31,7 +34,9 @@ LEGEND = """\
   against the source; inside, where it differs, against the exact target.
 - LPIPS (lower is better) and SSIM (higher): in a square around the place, against the exact target;
   (source): the same LPIPS of the untouched source.
-- seam: visible border, 0 = none. region IoU: against the thing's true mask.
+- seam: visible border, 0 = none. region IoU: against the thing's true mask. edited: edits for which
+  a region was found; the others are failures, and count in no figure that only an edit has
+  (outside, seam, s/edit).
 - source and target: the untouched source, and the exact target, in the place of an edit.
 """
 

@@ -107,6 +107,11 @@ class HubNetwork(
 
     told: Mapping[str, Any] = {}
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that it was made with, by name."""
+        return dict(self._hub_mixin_config)  # type: ignore[arg-type]
+
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card. `name`: of the repository; `clip`, `pretrained`, `dino`: names of the backbones
         for the example. What is not given has a placeholder."""
@@ -151,7 +156,7 @@ def card_facts(
     dino: str = "NAME",
 ) -> dict[str, Any]:
     """What TEMPLATE needs of a RegionNetwork, and of what its card.json told."""
-    config = network._hub_mixin_config
+    config = network.settings
     facts = {
         "parameters": f"{parameters(network) / 1e6:.2f} M",
         "channels of the feature maps": ", ".join(map(str, network.features)) or "none",

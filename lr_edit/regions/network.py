@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lr_edit.errors import UserError
 from lr_edit.regions.attention import Block, Round, positions
 from lr_edit.regions.card import HubNetwork
 from lr_edit.regions.detail import Climb, Stem
@@ -81,6 +82,7 @@ class RegionNetwork(nn.Module, HubNetwork):
         wishes: bool = False,
     ) -> None:
         super().__init__()
+        _check_sizes(width, heads, mixers, rounds, proposals, side, fine)
         self.side, self.grid, self.proposals = side, side // Stem.STRIDE, proposals
         self.width, self.wishes = width, wishes
         self.features, self.backbones = tuple(features), tuple(backbones)
@@ -177,6 +179,23 @@ class RegionNetwork(nn.Module, HubNetwork):
     ) -> Proposals:
         """`read` after `look`."""
         return self.read(self.look(images, features), words, lattice)
+
+
+def _check_sizes(
+    width: int, heads: int, mixers: int, rounds: int, proposals: int, side: int, fine: int
+) -> None:
+    """Raises UserError for sizes that no region network can have."""
+    least = {
+        "width": (width, 4), "heads": (heads, 1), "mixers": (mixers, 0), "rounds": (rounds, 1),
+        "proposals": (proposals, 1), "side": (side, Stem.STRIDE), "fine": (fine, 0),
+    }  # fmt: skip
+    for name, (value, smallest) in least.items():
+        if not isinstance(value, int) or value < smallest:
+            raise UserError(f"{name} is {value!r}: give a whole number from {smallest} on")
+    parts = (("width", width, 4), ("width", width, heads), ("side", side, Stem.STRIDE))
+    for name, value, part in parts:
+        if value % part:
+            raise UserError(f"{name} is {value}: give a multiple of {part}")
 
 
 def interpolation(grid: int, size: int) -> Tensor:

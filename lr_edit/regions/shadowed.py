@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lr_edit.errors import UserError
 from lr_edit.instruction import Reading
+from lr_edit.phrase import only_recoloured
 from lr_edit.regions.fixed import MaskProposer
 from lr_edit.regions.region import Region, RegionProposer
 
@@ -30,11 +31,14 @@ class ShadowedMaskProposer(RegionProposer):
     def propose(
         self, image: Tensor, phrase: str, reading: Reading = "refer", paint: str = ""
     ) -> Region:
-        """The mask with its shadow, whatever the thing becomes: room for more was not given.
+        """The mask with its shadow, but alone where its thing is only recoloured; for what else it
+        becomes no more room is made than was given.
 
         Raises UserError where the mask alone is none for this image.
         """
         region = self.given.propose(image, phrase, reading)
+        if only_recoloured(phrase, paint):
+            return region
         shadow = self.shadow(region.mask, image, phrase, reading)
         if shadow is None:
             return region

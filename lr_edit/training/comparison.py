@@ -43,8 +43,8 @@ class Comparison:
 
     phrases: int = 400
     parts: tuple[str, ...] = PARTS
-    edits: int = 200
-    rivals: tuple[str, ...] = ("segformer_clip", "centre_box", "random_box", "true_mask")
+    edits: int = 400
+    rivals: tuple[str, ...] = ("segformer_clip", "centre_box", "random_box", "whole", "true_mask")
     models: str = "tabletop"
     timed: int = 24
     examples: int = 12

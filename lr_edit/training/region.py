@@ -25,11 +25,12 @@ from lr_edit.training.recipe import Recipe, Schedule, training_share
 class RegionRecipe(Recipe):
     """A RegionNetwork on frozen features, taught by an objective.
 
-    network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from,
-    with the objective's head where it keeps one. shipped: what `test` and `predict` ask when no
-    --ckpt_path is given. comparison: what `test` measures. target: the share of validation phrases
-    that fit something which the network exported at the end finds to fit; 0 leaves its presence as
-    it was learned. The frozen networks are no part of checkpoints.
+    network: keyword arguments of RegionNetwork but its channels. start: a folder to go on from, of
+    the same network on the same features, with the objective's head where it keeps one. shipped:
+    what `validate`, `test` and `predict` ask when no --ckpt_path is given. comparison: what `test`
+    measures. target: the share of validation phrases that fit something which the network exported
+    at the end finds to fit; 0 leaves its presence as it was learned. The frozen networks are no
+    part of checkpoints.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class RegionRecipe(Recipe):
         self.shipped, self.comparison, self.trained = shipped, comparison, bool(start)
         self.target = target
         self.frozen, self.objective = [features], objective
+        check_names(network or {}, RegionNetwork, "model.init_args.network", own=3)
         if start:
             self.network = load_region_network(start).train().requires_grad_(True)
+            check_backbones(self.network.backbones, features.identities)
+            check_same(self.network, network or {}, start)
         else:
-            check_names(network or {}, RegionNetwork, "model.init_args.network", own=3)
             self.network = RegionNetwork(
                 features.channels, features.words.token_channels, features.identities,
                 **(network or {}),
@@ -68,6 +71,12 @@ class RegionRecipe(Recipe):
         fits = self._trainer is not None and self.trainer.state.fn == "fit"
         share = training_share(self.trainer) if fits and not self.hparams["start"] else 1.0
         return Learner(self.network, self.frozen[0], self.head, share)
+
+    def on_fit_end(self) -> None:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, PhraseData):
+            data.check()  # nothing is exported that was learned from broken data
+        super().on_fit_end()
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
@@ -137,6 +146,10 @@ class RegionRecipe(Recipe):
 
     on_predict_start = on_test_start
 
+    def on_validation_start(self) -> None:
+        if self.trainer.state.fn == "validate":
+            self.on_test_start()
+
     test_step = validation_step
 
     def predict_step(self, batch: dict[str, Any], index: int) -> dict[str, Any]:
@@ -168,6 +181,17 @@ class RegionRecipe(Recipe):
         network.half().save_pretrained(folder)
         if self.head is not None:
             save_head(self.head, folder)
+
+
+def check_same(network: RegionNetwork, wanted: dict[str, Any], start: str) -> None:
+    """Raises UserError where a network that is gone on with is not as the recipe wants it."""
+    has = network.settings
+    for name, value in wanted.items():
+        if has[name] != value:
+            raise UserError(
+                f"the network of {start!r} has {name}: {has[name]}, but model.init_args.network "
+                f"says {value}: say the same, or begin without model.init_args.start"
+            )
 
 
 def pictures_shown(data: Any) -> int:
