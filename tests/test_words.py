@@ -5,7 +5,7 @@ import torch
 from region_fakes import SIDE, Simple, features, network
 
 from lr_edit.errors import UserError
-from lr_edit.regions.learned import LearnedProposer
+from lr_edit.regions.learned import LearnedProposer, changed
 from lr_edit.regions.network import Proposals, RegionNetwork, Seen
 from lr_edit.regions.words import EDIT, PAINT, REFER, read_words
 
@@ -62,9 +62,24 @@ def test_a_proposer_reads_the_wish_if_its_network_does(wishes: bool, reading: st
     plain = proposer.propose(IMAGE, "a cat", reading)  # type: ignore[arg-type]
     told = proposer.propose(IMAGE, "a cat", reading, " a mug ")  # type: ignore[arg-type]
     stripped = proposer.propose(IMAGE, "a cat", reading, "a mug")  # type: ignore[arg-type]
-    assert torch.equal(told.mask, stripped.mask)
-    # An edit prompt is the wish itself.
-    assert torch.equal(told.mask, plain.mask) == (not wishes or reading == "edit")
+    assert told.change is not None and stripped.change is not None and plain.change is not None
+    assert torch.equal(told.change, stripped.change)
+    # What is found does not depend on it, and an edit prompt is the wish itself.
+    torch.testing.assert_close(told.mask, plain.mask, atol=1e-4, rtol=0)
+    assert told.confidence == pytest.approx(plain.confidence, abs=1e-4)
+    assert torch.equal(told.change, plain.change) == (not wishes or reading == "edit")
+
+
+def test_a_wish_that_leads_elsewhere_is_not_followed() -> None:
+    def proposals(told: slice) -> Proposals:
+        thing = torch.full((2, 1, 8, 8), -5.0)
+        thing[0, 0, 1:5, 1:5] = 5
+        thing[1, 0, told, told] = 5
+        change = torch.stack((torch.full((1, 8, 8), 1.0), torch.full((1, 8, 8), 2.0)))
+        return Proposals(thing, change, torch.zeros(2, 1), torch.zeros(2), thing)
+
+    assert changed(proposals(slice(1, 6)), 0).mean() == 2  # 16 of 25 pixels
+    assert changed(proposals(slice(2, 8)), 0).mean() == 1
 
 
 @pytest.mark.parametrize(

@@ -58,14 +58,15 @@ class LearnedProposer(RegionProposer):
     ) -> Region:
         """The best proposal; K more and the pieces of the best are its alternatives.
 
-        paint: a network that reads it gives `change` the room that this needs. Raises UserError for
-        a phrase that is empty or longer than CLIP reads.
+        paint: a network that reads it gives `change` the room that this needs; whether and where
+        the phrase fits does not depend on it. Raises UserError for a phrase that is empty or longer
+        than CLIP reads.
         """
         words = self.words(checked_phrase(phrase), reading, paint.strip())
         square, seen = self.seen(image)
         found = self.network.read(seen, words)
         best = int(found.score[0].argmax())
-        things, change = found.thing[0].float(), found.change[0, best].float()
+        things, change = found.thing[0].float(), changed(found, best).float()
         kept = without_strays(things[best])
         # What changes along with a stray goes with it.
         change = without_strays(change.masked_fill(kept != things[best], GONE))
@@ -77,13 +78,16 @@ class LearnedProposer(RegionProposer):
         return self.region(found, things, without_specks(change))
 
     def words(self, phrase: str, reading: Reading, paint: str) -> Words:
-        """What the network reads: the phrase, and what its thing becomes. An edit prompt says that
-        itself; several things, and what only changes its colour, need no other room."""
+        """What the network reads: the phrase and, where that tells of the room that is needed, the
+        same again with what its thing becomes. An edit prompt says that itself; several things, and
+        what only changes its colour, need no other room."""
         self.features.words.check_length(phrase)
         edit = torch.tensor([reading == "edit"])
         told = self.network.wishes and reading == "refer"
         told = told and not names_several(phrase) and not only_recoloured(phrase, paint)
-        return self.features.tokens([phrase], edit, [paint if told and self.reads(paint) else ""])
+        if not (paint and told and self.reads(paint)):
+            return self.features.tokens([phrase], edit)
+        return self.features.tokens([phrase] * 2, edit.repeat(2), ["", paint])
 
     def reads(self, text: str) -> bool:
         """Whether CLIP reads a text to its end."""
@@ -113,7 +117,7 @@ class LearnedProposer(RegionProposer):
     def region(self, found: Proposals, masks: Tensor, change: Tensor) -> Region:
         """The region that the proposals of one phrase mean, as masks [K, H, W]; change [H, W]:
         all that the best one's edit changes."""
-        presence = float(found.presence.float().sigmoid())
+        presence = float(found.presence[0].float().sigmoid())
         scores = found.score[0].float().sigmoid()
         scores = presence * scores
         order = scores.argsort(descending=True, stable=True).tolist()
@@ -129,6 +133,15 @@ class LearnedProposer(RegionProposer):
             present=present,
             change=torch.maximum(masks[best], change)[None, None],
         )
+
+
+def changed(found: Proposals, best: int) -> Tensor:
+    """Logits [S, S] of all that an edit of the phrase's thing changes: as its last reading has it,
+    if that means the same thing as the first, whose best proposal is number `best`."""
+    own, told = found.thing[0, best] > 0, int(found.score[-1].argmax())
+    other = found.thing[-1, told] > 0
+    same = 2 * (own & other).sum() >= (own | other).sum()
+    return found.change[-1, told] if same else found.change[0, best]
 
 
 def padded(images: Tensor) -> Tensor:
