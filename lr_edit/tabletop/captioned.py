@@ -15,6 +15,7 @@ from lr_edit.photometry import as_shown
 from lr_edit.tabletop.cache import RenderedScenes
 from lr_edit.tabletop.captions import describe
 from lr_edit.tabletop.language import EDIT_KINDS, Phrase, phrase_for, referring
+from lr_edit.tabletop.referring import collated
 from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.wishes import any_wish
 
@@ -78,12 +79,7 @@ class CaptionedPictures(Dataset[dict[str, Any]]):
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A batch: tensors stacked to [B, …]; texts as flat lists, picture by picture."""
-        return {
-            name: [text for item in items for text in item[name]]
-            if isinstance(items[0][name], list)
-            else torch.stack([item[name] for item in items])
-            for name in items[0]
-        }
+        return collated(items)
 
 
 def true_phrases(

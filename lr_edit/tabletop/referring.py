@@ -161,6 +161,17 @@ def ask_pair(
     return Asked(picture, phrases, paints, objects, change, known, named, edit.source, instances)
 
 
+def collated(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Samples as a batch: tensors [..] of B samples stacked to [B, ..], lists of texts flat, sample
+    by sample."""
+    return {
+        name: [text for item in items for text in item[name]]
+        if isinstance(items[0][name], list)
+        else torch.stack([item[name] for item in items])
+        for name in items[0]
+    }
+
+
 class ReferringSamples(Dataset[dict[str, Any]]):
     """Item k is one picture with P different phrases, a function of k and the scenes alone.
 
@@ -243,9 +254,4 @@ class ReferringSamples(Dataset[dict[str, Any]]):
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """A batch: tensors stacked to [B, …]; texts as flat lists of B * P, picture by picture."""
-        return {
-            name: [text for item in items for text in item[name]]
-            if isinstance(items[0][name], list)
-            else torch.stack([item[name] for item in items])
-            for name in items[0]
-        }
+        return collated(items)
