@@ -259,6 +259,18 @@ def test_training_times_grow_frequent_with_noise(bias: float, late: float) -> No
     assert (times >= 500).float().mean() == pytest.approx(late, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("taper", "low", "middle"), [(0.0, 0.04, 0.45), (1.0, 0.078, 0.661), (2.0, 0.115, 0.752)]
+)
+def test_tapered_times_spend_themselves_in_the_middle(
+    taper: float, low: float, middle: float
+) -> None:
+    times = noisy_times(20000, 1000, torch.Generator().manual_seed(0), 1.0, taper)
+    assert int(times.min()) >= 0 and int(times.max()) <= 999
+    assert (times < 200).float().mean() == pytest.approx(low, abs=0.02)
+    assert ((times >= 200) & (times < 700)).float().mean() == pytest.approx(middle, abs=0.02)
+
+
 def test_soft_targets_are_least_when_met() -> None:
     target = torch.tensor([[0.5, 0.5, 0.0]])
     met = soft_cross_entropy(torch.tensor([[9.0, 9.0, -9.0]]), target)

@@ -30,7 +30,8 @@ class DiffusionRecipe(Recipe):
     network: keyword arguments of `build_diffusion`. start: a folder of trained weights to go on
     from ("" = random). clip: the OpenCLIP folder whose text tower and tokenizer it begins with.
     outside: loss weight outside the region. bias: how much more often noisy pictures are seen than
-    nearly clean ones, see `noisy_times`; 1 learns first what stands where, 0 then draws it sharply.
+    nearly clean ones, see `noisy_times`; 1 learns first what stands where. taper: how much more
+    seldom the noisiest; 1 with a bias of 1 then learns the middle, where it is drawn in detail.
     perceptual: weight of the LPIPS between the x0 predicted in the region and the true one (after
     Lin and Yang, 2024, whose distance is the diffusion model's own), which wants edges where the
     squared error is content with their average; 0 for none. trunk: the folder of that LPIPS.
@@ -43,6 +44,7 @@ class DiffusionRecipe(Recipe):
         clip: str = "lr_edit/tabletop/weights/clip",
         outside: float = 0.05,
         bias: float = 1.0,
+        taper: float = 0.0,
         perceptual: float = 0.0,
         trunk: str = "lr_edit/tabletop/weights/perceptual",
         schedule: Schedule = Schedule(learning_rate=4e-4, decay=0.3),
@@ -56,7 +58,8 @@ class DiffusionRecipe(Recipe):
         self.network = build_diffusion(tower, **(network or {}))
         if start:
             self.network.load_folder(start)
-        self.outside, self.bias, self.perceptual, self.trunk = outside, bias, perceptual, trunk
+        self.outside, self.bias, self.taper = outside, bias, taper
+        self.perceptual, self.trunk = perceptual, trunk
         # Not a submodule: it is neither learned nor part of a checkpoint.
         self.distance = LpipsDistance(folder=trunk) if perceptual > 0 else None
         scheduler: Any = DDPMScheduler(
@@ -76,7 +79,7 @@ class DiffusionRecipe(Recipe):
         """The error of v in the region [B], LPIPS with it where asked for; noises at random."""
         image, mask = batch["image"], batch["mask"]
         size = len(image)
-        t = noisy_times(size, 1000, generator, self.bias)
+        t = noisy_times(size, 1000, generator, self.bias, self.taper)
         noise = torch.randn(image.shape, generator=generator, device=self.device)
         alpha_bar = self.alphas[t][:, None, None, None]
         x_t = add_noise(image, noise, alpha_bar)

@@ -36,14 +36,20 @@ def region_distance(
     return distance.distance(shown, image) / area
 
 
-def noisy_times(count: int, steps: int, generator: torch.Generator, bias: float) -> Tensor:
-    """Timesteps int64 [count] in [0, steps), with a density ∝ t^bias; bias 0 takes all alike.
+def noisy_times(
+    count: int, steps: int, generator: torch.Generator, bias: float, taper: float = 0.0
+) -> Tensor:
+    """Timesteps int64 [count] in [0, steps), with a density ∝ t^bias (1 − t^(bias+1))^taper for t
+    in [0, 1]; both 0 take all alike (Kumaraswamy's distribution, drawn by its inverse).
 
     At low noise v is almost the noise itself, which tells little about the picture: a bias spends
-    learning where what stands in the region is decided (the idea of P2, Choi et al., 2022).
+    learning where what stands in the region is decided (the idea of P2, Choi et al., 2022). At the
+    highest there is little to see but the prompt: a taper spends it in the middle, where edges and
+    parts are drawn (as the logit-normal times of Esser et al., 2024, sec. 3.1).
     """
     u = torch.rand(count, generator=generator, device=generator.device)
-    return (u.pow(1 / (bias + 1)) * steps).long().clamp_max(steps - 1)
+    t = (1 - (1 - u).pow(1 / (taper + 1))).pow(1 / (bias + 1))
+    return (t * steps).long().clamp_max(steps - 1)
 
 
 def region_mse(prediction: Tensor, target: Tensor, mask: Tensor, outside: float) -> Tensor:

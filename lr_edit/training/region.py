@@ -1,6 +1,7 @@
 """The recipe of the region network; how it learns is an objective, chosen by class path."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lr_edit.regions.learned import LearnedProposer, check_backbones, load_regio
 from lr_edit.regions.network import RegionNetwork
 from lr_edit.training.calibrate import presences, shift_presence
 from lr_edit.training.comparison import Comparison, compare
+from lr_edit.training.feature_noise import FeatureNoise
 from lr_edit.training.heads import save_head, take_head
 from lr_edit.training.losses import no_loss
 from lr_edit.training.objectives.base import Learner, Objective
@@ -29,8 +31,8 @@ class RegionRecipe(Recipe):
     the same network on the same features, with the objective's head where it keeps one. shipped:
     what `validate`, `test` and `predict` ask when no --ckpt_path is given. comparison: what `test`
     measures. target: the share of validation phrases that fit something which the network exported
-    at the end finds to fit; 0 leaves its presence as it was learned. The frozen networks are no
-    part of checkpoints.
+    at the end finds to fit; 0 leaves its presence as it was learned. word_noise, map_noise: noise
+    on what is learned from, see `FeatureNoise`. The frozen networks are no part of checkpoints.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class RegionRecipe(Recipe):
         shipped: str = "lr_edit/tabletop/weights/region",
         comparison: Comparison = Comparison(),
         target: float = 0.0,
+        word_noise: float = 0.0,
+        map_noise: float = 0.0,
         output: str = "",
     ) -> None:
         super().__init__(schedule, output)
         self.save_hyperparameters(ignore=["objective", "features"])
         self.shipped, self.comparison, self.trained = shipped, comparison, bool(start)
-        self.target = target
+        self.target, self.word_noise, self.map_noise = target, word_noise, map_noise
         self.frozen, self.objective = [features], objective
         check_names(network or {}, RegionNetwork, "model.init_args.network", own=3)
         if start:
@@ -90,7 +94,9 @@ class RegionRecipe(Recipe):
             print(cache.estimate(count), file=sys.stderr)
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        terms = self.objective.terms(self.learner, batch, self.generator())
+        generator = self.generator()
+        noise = FeatureNoise(self.word_noise, self.map_noise, generator)
+        terms = self.objective.terms(replace(self.learner, noise=noise), batch, generator)
         for name, value in terms.items():
             self.log(f"loss_{name}", value.detach())
         loss = torch.stack(list(terms.values())).sum()

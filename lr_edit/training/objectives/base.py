@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lr_edit.regions.features import FrozenFeatures
 from lr_edit.regions.network import EVERY, Lattice, Proposals, RegionNetwork, Seen
+from lr_edit.training.feature_noise import FeatureNoise
 
 Batch = dict[str, Any]
 """image [B, 3, S, S]; phrases: B·P texts, picture by picture; edit, present, change_known: bool
@@ -23,13 +24,14 @@ class Learner:
     """The network that learns, the frozen features that it reads, and the objective's head.
 
     share: how much of a training from nothing is over, in [0, 1]; 1 where it goes on from trained
-    weights, and where nothing is trained.
+    weights, and where nothing is trained. noise: on what the network reads; None: none.
     """
 
     network: RegionNetwork
     features: FrozenFeatures
     head: nn.Module | None = None
     share: float = 1.0
+    noise: FeatureNoise | None = None
 
     def answers(
         self, batch: Batch, maps: Sequence[Tensor] | None = None, lattice: Lattice = EVERY
@@ -41,13 +43,16 @@ class Learner:
     def seen(self, batch: Batch, maps: Sequence[Tensor] | None = None) -> Seen:
         """What the network keeps of a batch's pictures."""
         maps = self.features.maps(batch["image"]) if maps is None else maps
+        maps = maps if self.noise is None else self.noise.on_maps(maps)
         return self.network.look(batch["image"], maps)
 
     def read(self, seen: Seen, batch: Batch, lattice: Lattice = EVERY) -> Proposals:
         """The proposals of every phrase of a batch about its pictures."""
         edit, paints = batch["edit"].flatten(), batch.get("paints")
         words = self.features.tokens(batch["phrases"], edit, paints)
-        return self.network.read(seen, words.to(seen.cells.device), lattice)
+        words = words.to(seen.cells.device)
+        words = words if self.noise is None else self.noise.on_words(words)
+        return self.network.read(seen, words, lattice)
 
 
 def quarter(generator: torch.Generator) -> Lattice:
