@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lr_edit.editors.denoisers import Loss, clamped, gray_projection
+from lr_edit.editors.evenness import colours_evened
 from lr_edit.editors.lightness import lightness_kept
 from lr_edit.editors.sampling import Blend, background, unchanged
 from lr_edit.editors.window import Window
@@ -36,11 +37,18 @@ class Canvas:
     limits: tuple[Map, ...] = ()
 
 
-def pixel_canvas(window: Window, clamp: bool, gray: bool = False, lightness: float = 0.0) -> Canvas:
+def pixel_canvas(
+    window: Window, clamp: bool, gray: bool = False, lightness: float = 0.0, evenness: float = 0.0
+) -> Canvas:
     """The window itself. lightness: x0 keeps that of the source as far as it is finer than this
-    share of the side, see `lightness_kept`; 0: none of it. clamp: x0 is kept within [-1, 1]; gray:
-    and without colour."""
-    limits = [lightness_kept(window.source, window.thing, lightness)] if lightness else []
+    share of the side, see `lightness_kept`; 0: the thing is painted anew. evenness: how near two
+    colours were that become one, see `colours_evened`; 0: none. clamp: x0 is kept within [-1, 1];
+    gray: and without colour."""
+    limits: list[Map] = []
+    if lightness and evenness:
+        limits.append(colours_evened(window.source, window.thing, evenness, lightness))
+    if lightness:
+        limits.append(lightness_kept(window.source, window.thing, lightness))
     limits += [limit for limit, on in ((clamped, clamp), (gray_projection, gray)) if on]
     return Canvas(
         source=window.source,

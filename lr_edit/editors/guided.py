@@ -139,8 +139,9 @@ class GuidedEditor(Editor):
     def _canvas(self, window: Window, gray: bool, recolour: bool) -> Canvas:
         """The window as the model sees it. Latents have no lightness that could be kept."""
         if self._codec is None:
-            kept = self.sampling.lightness if recolour else 0.0
-            return pixel_canvas(window, self.sampling.clamp, gray, kept)
+            options = self.sampling
+            kept = options.lightness if recolour else 0.0
+            return pixel_canvas(window, options.clamp, gray, kept, options.evenness)
         return latent_canvas(window, self._codec, self.sampling.shrink, gray)
 
     def _paint(

@@ -34,11 +34,16 @@ def lightness_kept(source: Tensor, thing: Tensor, share: float) -> Callable[[Ten
     return limit
 
 
+def bell(deviations: Tensor) -> Tensor:
+    """The Gaussian of a distance in deviations, 1 at 0; any shape."""
+    return (-0.5 * deviations**2).exp()
+
+
 def coarse_within(thing: Tensor, share: float) -> Callable[[Tensor], Tensor]:
     """Means of maps [N, 1, S, S] around every pixel, over a thing [1, 1, S, S] alone: Gaussian, the
     deviation a share of the side. In float32 even where autocast is on."""
     line = torch.arange(thing.shape[-1], device=thing.device, dtype=torch.float32)
-    weights = (-0.5 * ((line[:, None] - line) / (share * len(line))) ** 2).exp()
+    weights = bell((line[:, None] - line) / (share * len(line)))
 
     def total(maps: Tensor) -> Tensor:
         with torch.autocast(maps.device.type, enabled=False):

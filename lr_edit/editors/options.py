@@ -43,6 +43,8 @@ class SamplingOptions:
         lightness: models of pixels: where only a colour is to change, the source's lightness stays
             as far as it is finer than this share of the model's size, and with it the thing's
             shape; 0 paints the thing anew.
+        evenness: and then what had one colour gets one colour: how far apart two colours, over
+            their lightness, may be to count as one; 0 leaves each pixel its own.
         negative: the null prompt of classifier-free guidance: what the region should not show.
         bf16: run the networks in bfloat16 autocast; None where the device is fast at it.
     """
@@ -62,6 +64,7 @@ class SamplingOptions:
     blend: bool = True
     shrink: int = 4
     lightness: float = 0.1
+    evenness: float = 0.15
     negative: str = ""
     bf16: bool | None = None
 
@@ -76,6 +79,7 @@ class SamplingOptions:
         _at_least("sampling.tau", self.tau, 0)
         _at_least("sampling.unguided_steps", self.unguided_steps, 0)
         _at_least("sampling.shrink", self.shrink, 0)
+        _at_least("sampling.evenness", self.evenness, 0)
         if not 0 <= self.lightness <= 1:
             raise UserError(
                 f"sampling.lightness is {self.lightness}; give a share of the side from 0 to 1"
