@@ -15,7 +15,7 @@ from torch import Tensor
 from lr_edit.backbones.memory import enough_memory
 from lr_edit.editors.editor import Edit, Editor, OnStep
 from lr_edit.editors.separate import edit_separately
-from lr_edit.errors import NothingFits
+from lr_edit.errors import NothingFits, UserError
 from lr_edit.images import to_uint8
 from lr_edit.instruction import Reading
 from lr_edit.masks import separated
@@ -139,20 +139,32 @@ def find_region(
     """Where `find` is in image [1, 3, H, W].
 
     reading: how the phrase is meant. force: take what comes nearest, even if the proposer thinks
-    that nothing fits. namer: tells what the picture shows instead. paint: what it becomes, for
-    proposers that read that. Raises NothingFits otherwise, UserError where memory runs out, and
-    whatever the proposer raises.
+    that nothing fits. namer: tells what the picture shows instead, if it can. paint: what it
+    becomes, for proposers that read that. Raises NothingFits otherwise, UserError where memory runs
+    out, and whatever the proposer raises.
     """
     with enough_memory(_REGION_REMEDY):
         region = proposer.propose(image, find, reading, paint)
         if region.present or (force and bool((region.mask > 0).any())):
             return region
-        shown = namer(image, find) if namer is not None else ()
+    shown = _shown(image, find, namer)
     seen = f"; it shows {', '.join(shown)}" if shown else ""
     raise NothingFits(
         f"nothing in the picture fits {find!r} (confidence {region.confidence:.2f}){seen}: name "
         "something that is there, give a mask, or take the nearest with --force"
     )
+
+
+def _shown(image: Tensor, find: str, namer: Namer | None) -> tuple[str, ...]:
+    """What the namer says; nothing where it cannot, for want of weights or memory: that nothing
+    fits is the answer, and this a mere help."""
+    if namer is None:
+        return ()
+    try:
+        with enough_memory(_REGION_REMEDY):
+            return namer(image, find)
+    except UserError:
+        return ()
 
 
 def changed_outside(before: np.ndarray, after: np.ndarray, weight: Tensor) -> int:

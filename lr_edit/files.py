@@ -23,6 +23,7 @@ from lr_edit.output import replacing, shown
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 PIXEL_LIMIT = 64_000_000
 SIDE_MINIMUM = 8
+MASK_MINIMUM = 12 / 255  # no eye tells less from black, but a window would reach around all of it
 # What a mode becomes, without and with transparency, no value changed.
 PLAIN = {
     "1": ("L", "LA"), "L": ("L", "LA"), "LA": ("LA", "LA"), "RGB": ("RGB", "RGBA"),
@@ -71,7 +72,8 @@ def load_picture(
 
 
 def load_mask(path: str | Path, size: tuple[int, int], *, limit: int = PIXEL_LIMIT) -> Tensor:
-    """The mask in a file: float32 [1, 1, H, W] in [0, 1], white = edit; gray values stay soft.
+    """The mask in a file: float32 [1, 1, H, W] in [0, 1], white = edit; gray values stay soft,
+    but those below 12 of 255, which look black, count as black.
 
     size: width and height of the picture it belongs to. Where the colour under a transparent mask
     is one and the same, the mask is its alpha (opaque = edit, whatever the colour); otherwise
@@ -96,7 +98,7 @@ def load_mask(path: str | Path, size: tuple[int, int], *, limit: int = PIXEL_LIM
             f"the mask {shown(path)} is nearly black, its highest value {highest * 255:.3g} of "
             "255: white (255) = edit, so scale it up"
         )
-    return torch.from_numpy(mask)[None, None]
+    return torch.from_numpy(mask * (mask >= MASK_MINIMUM))[None, None]
 
 
 def save_image(image: Image.Image, path: str | Path) -> None:

@@ -11,6 +11,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from lr_edit.errors import UserError
+
+_MOST = 100  # things painted one by one; every one takes a window and masks of the picture's size
+
 
 def grow_mask(mask: Tensor, pixels: int) -> Tensor:
     """Dilation with a disc: every pixel takes the largest value within `pixels` of it.
@@ -37,12 +41,18 @@ def feather_mask(mask: Tensor, pixels: int) -> Tensor:
 def separated(mask: Tensor, least: float = 0.1) -> list[Tensor]:
     """The connected pieces of a mask [1, 1, H, W], as masks of that size, from left to right.
 
-    least: pieces under this share of its area (above .5) belong to the nearest larger one, as does
-    whatever lies at .5 or below. In one piece, or empty, it is returned as it is.
+    least: pieces under this share of the largest one's area (above .5) belong to the nearest larger
+    one, as does whatever lies at .5 or below. In one piece, or empty, it is returned as it is.
+    Raises UserError for more than a hundred.
     """
     numbers, large = large_pieces(mask[0, 0].detach().cpu().numpy() > 0.5, least)
     if len(large) < 2:
         return [mask]
+    if len(large) > _MOST:
+        raise UserError(
+            f"the region is in {len(large)} pieces, and {_MOST} at most are painted one by one: "
+            "name fewer things, or give a mask without specks"
+        )
     _, (rows, columns) = ndimage.distance_transform_edt(
         ~np.isin(numbers, large), return_indices=True
     )
@@ -52,11 +62,14 @@ def separated(mask: Tensor, least: float = 0.1) -> list[Tensor]:
 
 def large_pieces(inside: np.ndarray, least: float) -> tuple[np.ndarray, list[int]]:
     """The connected pieces of a bool mask [H, W]: the number of each pixel's, 0 outside, and those
-    numbers whose piece holds the share `least` of it all, from left to right."""
+    numbers whose piece has the share `least` of the largest one's area, from left to right."""
     numbers, count = ndimage.label(inside, structure=np.ones((3, 3)))
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
-    large = [k for k in range(1, count + 1) if sizes[k] >= least * inside.sum()]
-    return numbers, sorted(large, key=lambda k: float(np.nonzero(numbers == k)[1].mean()))
+    rows, columns = np.nonzero(inside)
+    owners = numbers[rows, columns]
+    sizes = np.bincount(owners, minlength=count + 1)[1:]
+    middles = np.bincount(owners, columns, minlength=count + 1)[1:] / sizes
+    large = np.flatnonzero(sizes >= least * sizes.max(initial=0))
+    return numbers, (large[middles[large].argsort(kind="stable")] + 1).tolist()
 
 
 def _dilate(plane: np.ndarray, pixels: int) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Noun phrases of English: articles, plurals, and another colour; all on lower-case text."""
+"""Noun phrases of English: articles, plurals, and another colour; on lower-case text, unless a
+function says otherwise."""
 
 import re
 
-from lr_edit.plurals import COUNT, PAIRS, plural, singular
+from lr_edit.plurals import ALIKE, COUNT, PAIRS, plural, singular
 
 SHADES = (
     "bright|dark|deep|light|pale|pastel|neon|hot|navy(?=[ -]blue)|sky|royal|lime|olive|forest|"
@@ -82,20 +83,27 @@ def _things(phrase: str) -> list[str]:
 
 
 def names_several(phrase: str) -> bool:
-    """Whether a phrase names more than one thing: "both mugs", "the cat and the dog", "oranges"."""
+    """Whether a phrase names more than one thing: "both mugs", "the cat and the dog", "oranges".
+
+    In any case, and with or without a full stop. "some" counts before a plural alone.
+    """
+    phrase = _plain(phrase)
     first, *others = re.split(rf"(?:,| and|, and) (?=(?:{_DEFINITE}) )", phrase)
     if others and not re.search(r"\bbetween\b", first):
         return True
     counted = re.match(rf"(?:(?:{_DEFINITE}) )*(?:every|each|all|both|{COUNT})\b", first)
-    return bool(counted) or (_plural(first) and _head(first).split(" ")[-1] not in PAIRS)
+    if counted and not _stuff(first):
+        return True
+    return _plural(first) and _head(first).split(" ")[-1] not in PAIRS
 
 
 def one_of(phrase: str) -> str:
     """One of the things that a plural names: "two red oranges" => "a red orange".
 
-    Other phrases, those of different things among them, stay as they are.
+    In any case; the one is in lower case. Other phrases, those of different things among them, stay
+    as they are.
     """
-    bare = re.sub(rf"^(?:(?:{_DEFINITE}|of|{COUNT}) )+", "", phrase)
+    bare = re.sub(rf"^(?:(?:{_DEFINITE}|of|{COUNT}) )+", "", _plain(phrase))
     head = _head(bare)
     if " and " in head or not names_several(phrase):
         return phrase
@@ -112,7 +120,9 @@ def _recoloured_one(phrase: str, colour: str) -> str:
     painted = f"{noun_last[:place]}{colour} {noun_last[place:]}"
     if _plural(head):
         return painted
-    return plural(painted) if names_several(phrase) else f"{_article(painted)} {painted}"
+    if names_several(phrase):
+        return plural(painted)
+    return f"{'some' if _stuff(phrase) else _article(painted)} {painted}"
 
 
 def _plain(phrase: str) -> str:
@@ -136,6 +146,16 @@ def _plural(phrase: str) -> bool:
     """Whether the last word of the noun phrase looks like a plural."""
     noun = _head(phrase).split(" ")[-1]
     return noun in _PLURALS or bool(re.search(r"[^sui]s$", noun))
+
+
+def _stuff(phrase: str) -> bool:
+    """Whether a phrase is of some of what is not counted: "some grass", "some of the water"."""
+    some = re.match(rf"(?:(?:{_DEFINITE}) )*some (?:of )?(?:(?:{_DEFINITE}) )*(?=\S)", phrase)
+    if not some:
+        return False
+    parts = re.split(r",? and |, ", _head(phrase[some.end() :]))
+    nouns = [part.split(" ")[-1] for part in parts]
+    return not any(_plural(n) or n in ALIKE or singular(n) != n for n in nouns)
 
 
 def _head(phrase: str) -> str:

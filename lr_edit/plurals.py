@@ -20,6 +20,8 @@ PAIRS = {
     "scissors", "jeans", "pants", "glasses", "shorts", "sunglasses", "trousers", "tights",
     "goggles", "binoculars", "headphones", "leggings", "pliers", "tongs", "clothes", "stairs",
 }  # fmt: skip
+# One and several alike.
+ALIKE = {"sheep", "fish", "deer", "moose", "bison", "aircraft"}
 _ALREADY = PAIRS | {"skis", "broccoli", "people"}
 COUNT = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|many|some|a few|\d+)"
 

@@ -17,6 +17,7 @@ from forked import forking, free_port
 from infer_calls import as_words
 from tiny_models import tiny_models
 
+from lr_edit.cli import results
 from lr_edit.cli.bulk import predict
 from lr_edit.cli.bulk.launch import TrainerOptions
 from lr_edit.cli.bulk.store import Store
@@ -180,6 +181,7 @@ def test_an_edit_appears_whole_or_not_at_all(batch, monkeypatch):
         ([APPLE], {"manifest": "."}, "'.' cannot be read"),
         ([APPLE], {"bogus": "1"}, "--bogus"),
         ([APPLE], {"trainer.strategy": "magic"}, "trainer.strategy is 'magic'"),
+        ([APPLE], {"config": "null.yaml", "trainer.accelerator": None}, "--trainer is null"),
         ([APPLE], {"trainer.devices": "0"}, "--trainer options"),
         ([APPLE], {"trainer.accelerator": "abacus"}, "--trainer options"),
         ([APPLE], {"models": "unloadable.yaml", "weights.lpips": 0}, "missing weights"),
@@ -187,6 +189,7 @@ def test_an_edit_appears_whole_or_not_at_all(batch, monkeypatch):
     ],
 )
 def test_mistakes_of_the_whole_are_told_at_once(batch, lines, changes, message):
+    Path("null.yaml").write_text("trainer: null\n")
     Path("unloadable.yaml").write_text(
         "segmenter: {class_path: lr_edit.backbones.segformer.SegformerSegmenter, "
         "init_args: {name: /none}}\n"
@@ -208,6 +211,39 @@ def test_what_the_models_lack_fails_alone(batch, models):
     assert [row["status"] for row in rows()] == ["failed", "done"]
 
 
+def test_what_memory_is_too_small_for_fails_alone(batch, monkeypatch):
+    read, lay = predict.load_picture, results.composite
+
+    def reading(path: str) -> Any:
+        if path.endswith("1.png"):
+            raise MemoryError
+        return read(path)
+
+    def laying(given: Any, *rest: Any) -> Any:
+        if given.size == (64, 48):
+            raise MemoryError
+        return lay(given, *rest)
+
+    monkeypatch.setattr(predict, "load_picture", reading)
+    monkeypatch.setattr(results, "composite", laying)
+    to_pil(picture(48, 64))[0].save("2.png")
+    status, _, err = batch([APPLE | {"image": f"{number}.png"} for number in (1, 2, 3)])
+    assert status == 2 and "2 of 3 lines failed" in err and err.count("\n") == 1
+    assert [row["status"] for row in rows()] == ["failed", "failed", "done"]
+    assert all("ran out of memory: scale the picture" in row["error"] for row in rows("errors"))
+    assert {path.name for path in Path("out").iterdir()} == {"3", "results.jsonl", "errors.jsonl"}
+
+
+def test_a_disk_that_refuses_ends_all(batch, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(predict, "write_results", full)
+    status, out, err = batch([APPLE, APPLE])
+    assert (status, out) == (2, "") and "No space left" in err and err.count("\n") == 1
+    assert list(Path("out").iterdir()) == []
+
+
 def test_two_runs_do_not_share_a_folder(batch, tmp_path):
     with Store("out").claimed():
         status, _, err = batch([APPLE])
@@ -218,6 +254,8 @@ def test_two_runs_do_not_share_a_folder(batch, tmp_path):
 def test_devices_and_machines_are_checked():
     with pytest.raises(UserError, match="num_nodes is 0"):
         TrainerOptions(num_nodes=0)
+    with pytest.raises(UserError, match="num_nodes is None; give 1 or more"):
+        TrainerOptions(num_nodes=None)  # type: ignore[arg-type]
 
 
 def test_help_is_quick_and_tells_of_batches():

@@ -24,6 +24,7 @@ from lr_edit.evaluation.cases import Case, sample_cases
 from lr_edit.evaluation.config import BenchmarkConfig, EditorVariant, read_config
 from lr_edit.evaluation.editing import edit_case
 from lr_edit.evaluation.judging import judge_edit, judge_edits
+from lr_edit.evaluation.machine import provenance
 from lr_edit.evaluation.metrics import PSNR_CAP
 from lr_edit.evaluation.outcomes import summary
 from lr_edit.evaluation.proposers import PROPOSERS
@@ -238,6 +239,21 @@ def test_missing_files_and_unwritable_folders_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         evaluate(CONFIG, fake_models(), KnowingJudge([]), tmp_path / "file" / "out")
+
+
+def test_sheets_of_an_earlier_run_go_where_this_one_has_none(tmp_path: Path) -> None:
+    for name in ("examples.png", "failures.png", "notes.png"):
+        (tmp_path / name).write_text("of an earlier run")
+    benchmark.write(benchmark.Report(CONFIG, provenance(torch.device("cpu"))), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*benchmark.FILES, "notes.png"} - {"examples.png", "failures.png"}
+
+
+def test_a_folder_in_the_way_of_a_sheet_is_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "failures.png").mkdir()
+    with pytest.raises(UserError, match=r"holds a folder named 'failures.png'"):
+        evaluate(CONFIG, fake_models(), KnowingJudge([]), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["failures.png"]
 
 
 def test_the_command_replaces_figures_only_when_it_is_told_to(

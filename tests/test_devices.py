@@ -28,3 +28,8 @@ def test_every_process_of_a_machine_has_its_own_gpu(
 def test_a_device_that_is_not_there(name: str) -> None:
     with pytest.raises(UserError, match="cannot be used here"):
         device_named(name)
+
+
+def test_no_device_at_all_is_told_as_well() -> None:
+    with pytest.raises(UserError, match="device None cannot be used here"):
+        device_named(None)  # type: ignore[arg-type]

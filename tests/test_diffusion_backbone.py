@@ -10,6 +10,7 @@ import weights
 from lr_edit.backbones.devices import arrange
 from lr_edit.backbones.diffusion import UNetDiffusion, to_prediction
 from lr_edit.backbones.diffusion_network import build_diffusion, load_network
+from lr_edit.backbones.tokenizer import knows_a_word, load_tokenizer, train_tokenizer
 from lr_edit.errors import UserError
 
 
@@ -217,3 +218,36 @@ def test_weights_of_another_network_are_refused(folder: Path, changed: dict[str,
     network = build_diffusion(load_network(folder).text_encoder, size=16, **options)
     with pytest.raises(UserError, match="tensors are not those of this network"):
         network.load_folder(folder)
+
+
+# What the tokenizer was taught
+
+
+KNOWN = (
+    "a photo of a mug", "an RV", "nothing", "an empty table", "a red zebra", "MUGS", "two cats",
+    "a red груша 🍊",
+)  # fmt: skip
+UNKNOWN = (
+    "a zebra", "an ox", "the zebra", "some zebras of the two", "a T", "1234567890", "a груша",
+    "in and with the", "", "a zebra's",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("phrase", [*KNOWN, *UNKNOWN])
+def test_articles_and_the_like_are_no_known_words(phrase: str) -> None:
+    shipped = load_tokenizer("lr_edit/tabletop/weights/diffusion/tokenizer")
+    assert knows_a_word(shipped, phrase) == (phrase in KNOWN)
+
+
+def test_another_vocabulary_knows_other_words(tmp_path: Path) -> None:
+    own = train_tokenizer(["a zebra and the zebra's 猫", "two zebra 猫"] * 9, tmp_path / "own")
+    for phrase in ("a zebra", "Zebra", "zebra!", "猫"):
+        assert knows_a_word(own, phrase), phrase
+    for phrase in ("a mug", "and the", "'s", "two", "a"):
+        assert not knows_a_word(own, phrase), phrase
+
+
+def test_what_is_not_known_is_refused(model: UNetDiffusion) -> None:
+    with pytest.raises(UserError, match="no word of 'a zebra' that says what to paint: say it"):
+        model.check_length("a zebra")
+    model.check_length("a mug")

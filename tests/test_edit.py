@@ -10,7 +10,7 @@ from lr_edit.edit import REMOVED, EditResult, changed_outside, edit_image
 from lr_edit.editors.editor import Edit, Editor
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions, WindowOptions
-from lr_edit.errors import UserError
+from lr_edit.errors import NothingFits, UserError
 from lr_edit.guidance.augment import homographies
 from lr_edit.guidance.options import AugmentOptions, RankingOptions, ViewOptions
 from lr_edit.guidance.views import region_views
@@ -183,3 +183,16 @@ def test_a_phrase_that_fits_nothing_is_an_error():
     with pytest.raises(UserError, match="nothing in the picture fits 'the red apple'"):
         edited(painter, proposer=Blind())
     assert painter.prompts == []
+
+
+@pytest.mark.parametrize(
+    "trouble", [UserError("missing weights"), MemoryError(), torch.OutOfMemoryError("2 GiB")]
+)
+def test_nothing_fits_all_the_same_where_it_cannot_be_said_what_is_there(trouble):
+    def namer(image: Tensor, phrase: str) -> tuple[str, ...]:
+        raise trouble
+
+    with pytest.raises(NothingFits, match=r"fits 'the red apple' \(confidence 0.00\): name"):
+        edited(Painter(0.1), proposer=Blind(), namer=namer)
+    with pytest.raises(NothingFits, match=r"; it shows a mug, a book: name"):
+        edited(Painter(0.1), proposer=Blind(), namer=lambda *_: ("a mug", "a book"))

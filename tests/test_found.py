@@ -1,5 +1,7 @@
 """Whether a phrase is found where it was painted."""
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
@@ -67,3 +69,25 @@ def test_a_small_picture_is_looked_at_as_it_is() -> None:
 def test_a_phrase_that_cannot_be_read_says_nothing() -> None:
     place = box(64, 0, 20)
     assert found_score(Bright(), place.expand(2, 3, -1, -1), place, "too long").tolist() == [0, 0]
+
+
+class Forgotten(Bright):
+    """Looks whether the masks it gave before are still there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[weakref.ref[Tensor]] = []
+
+    def propose(
+        self, image: Tensor, phrase: str, reading: str = "refer", paint: str = ""
+    ) -> Region:
+        assert all(mask() is None for mask in self.given)
+        found = super().propose(image, phrase)
+        self.given.append(weakref.ref(found.mask))
+        return found
+
+
+def test_one_region_is_held_at_a_time() -> None:
+    finder, place = Forgotten(), box(64, 0, 20)
+    assert found_score(finder, place.expand(3, 3, -1, -1), place, "a cat").tolist() == [1] * 3
+    assert len(finder.given) == 3

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,11 +19,13 @@ from tiny_models import tiny_models
 
 from lr_edit.builders import build_editor
 from lr_edit.cli.bars import Bars
+from lr_edit.cli.edit import pixels_of
 from lr_edit.cli.main import main
 from lr_edit.cli.options import DISTANCES
 from lr_edit.cli.settings import edit_settings
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.inpainting import InpaintingEditor
+from lr_edit.errors import UserError
 from lr_edit.images import to_pil
 from lr_edit.models import ModelSet
 
@@ -92,6 +96,14 @@ def test_a_phrase_that_fits_nothing_ends_with_status_3_unless_forced(call, tmp_p
     assert "; it shows " in err and "--force" in err
     status, _, err = call(models=models, proposer="learned", force=True)
     assert status == 0, err
+
+
+def test_status_3_needs_no_weights_but_those_that_looked(call, tmp_path):
+    models = tiny_models(tmp_path / "mine", threshold=1.0)
+    models.write_text(models.read_text().replace("mine/segformer", "none"))
+    status, out, err = call(models=models, proposer="learned")
+    assert (status, out) == (3, "") and err.count("\n") == 1
+    assert "fits 'the red apple' (confidence 0." in err and "it shows" not in err
 
 
 def test_growing_is_said_in_short(call, tmp_path):
@@ -205,7 +217,7 @@ def test_soft_and_all_white_masks_are_regions(call, tmp_path, kind):
     [
         {"instruction": "turn the sofa red"},
         {"remove": "the mug"},
-        {"replace": "赤いりんご", "with": "a груша 🍊"},
+        {"replace": "赤いりんご", "with": "a red груша 🍊"},
     ],
 )
 def test_what_to_do_can_be_said_in_other_ways_and_scripts(call, tmp_path, ways):
@@ -239,6 +251,58 @@ def test_overwriting_replaces_results_and_nothing_else(call, tmp_path):
     kept = {p.name for p in (output / "candidates").iterdir()}
     assert len(kept) == 2 and "mine.png" in kept
     assert not [p for p in output.iterdir() if p.name.startswith(".")]
+
+
+def test_a_region_over_an_earlier_edit_leaves_nothing_of_it(call, tmp_path):
+    output = tmp_path / "out"
+    assert call(trace=True)[0] == 0
+    (output / "notes.txt").write_text("mine")
+    assert call(**{"region-only": True, "overwrite": True})[0] == 0
+    named = {"region.png", "sheet.png", "report.json"}
+    assert files(output).keys() - {"change.png"} == named | {"notes.txt"}
+    assert not (output / "candidates").exists()
+    assert call(overwrite=True)[0] == 0
+    assert "change.png" not in files(output) and "edit.png" in files(output)
+
+
+def test_a_folder_that_holds_no_report_holds_no_earlier_run(call, tmp_path):
+    output = tmp_path / "out"
+    (output / "candidates").mkdir(parents=True)
+    for name in ("edit.png", "change.png", "candidates/01_score+1.00.png"):
+        (output / name).write_text("mine")
+    assert call(**{"region-only": True, "overwrite": True, "proposer": "segformer_clip"})[0] == 0
+    assert list(files(output).values()).count(b"mine") == 3
+
+
+# Memory
+
+
+def greedy(*_: Any, **__: Any) -> Any:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("work", "changes", "remedy"),
+    [
+        ("lr_edit.files.picture_from_pil", {}, "scale the picture down, or give --device cpu"),
+        ("lr_edit.cli.results.composite", {}, "scale the picture down, or give a smaller --count"),
+        ("lr_edit.cli.region_results.sheet", {"region-only": True}, "scale the picture down"),
+    ],
+)
+def test_files_too_large_for_the_memory_are_one_line(
+    call, tmp_path, monkeypatch, work, changes, remedy
+):
+    monkeypatch.setattr(work, greedy)
+    status, out, err = call(**changes)
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert "ran out of memory: " in err and remedy in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_too_large_for_the_device_is_one_line(monkeypatch):
+    picture = SimpleNamespace(pixels=SimpleNamespace(to=greedy))
+    with pytest.raises(UserError, match="ran out of memory: scale the picture down"):
+        pixels_of(cast(Any, SimpleNamespace(picture=picture, device="cuda")))
 
 
 # The trace

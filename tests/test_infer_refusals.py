@@ -205,6 +205,8 @@ def test_a_wrong_distance_in_a_file(refused, tmp_path, text, message):
         ("replace: [a]", "--replace: expected str"),
         ("proposer: [whole]", "--proposer: expected str"),
         ("seed: null", "--seed"),
+        ("device: null", "--device is null: give a value, or leave it out"),
+        ("models: null", "--models is null"),
         ("sampling: null", "sampling"),
         ("sampling: {steps: null}", "sampling.steps"),
         ("window: 5", "window"),
@@ -213,7 +215,7 @@ def test_a_wrong_distance_in_a_file(refused, tmp_path, text, message):
 def test_a_value_of_a_wrong_kind_in_a_file(refused, tmp_path, text, message):
     (tmp_path / "mine.yaml").write_text(text)
     name = text.partition(":")[0]
-    without = {name: None} if name in ("with", "replace") else {}
+    without = {name: None} if name in ("with", "replace", "device", "models") else {}
     refused(message, config=tmp_path / "mine.yaml", **without)
 
 
@@ -249,6 +251,24 @@ def test_a_folder_that_cannot_be_written_to(refused, tmp_path, photo):
     refused("is a file", output=photo)
     refused("cannot be written", output=photo / "below" / "a file")
     refused("cannot be written", output=tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "options", "message"),
+    [
+        ("edit.png", True, {}, "holds a folder named 'edit.png', where a file is to be written"),
+        ("candidates", False, {}, "holds a file named 'candidates', where a folder is to be"),
+        ("change.png", True, {"region-only": True}, "holds a folder named 'change.png'"),
+        ("trace.png", True, {"trace": True}, "holds a folder named 'trace.png'"),
+    ],
+)
+def test_what_is_in_the_way_is_told_before_any_work(
+    refused, tmp_path, name, folder, options, message
+):
+    place = tmp_path / "out" / name
+    place.mkdir(parents=True) if folder else place.parent.mkdir()
+    (place / "thesis.txt" if folder else place).write_text("years of work")
+    refused(message, overwrite=True, **options)
 
 
 # Bad weights

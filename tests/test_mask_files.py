@@ -6,6 +6,7 @@ import torch
 from picture_files import noise, refused, written
 from PIL import Image
 
+from lr_edit.crop import mask_box
 from lr_edit.files import load_mask
 
 
@@ -31,9 +32,24 @@ def test_white_is_the_edit_in_any_mode(mode, tmp_path):
 def test_soft_masks_stay_soft(tmp_path):
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     expected = torch.arange(256).view(1, 1, 16, 16) / 255
+    expected[expected < 12 / 255] = 0  # looks black
     for mode in ("L", "RGB", "RGBA"):
         mask = mask_of(Image.fromarray(levels).convert(mode), tmp_path / "mask.png")
         assert torch.allclose(mask, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "I;16"])
+def test_what_looks_black_is_black(mode, tmp_path):
+    """A stray pixel, and a background that is not quite black, enlarge no window."""
+    levels = np.zeros((12, 20), np.uint8)
+    levels[2:9, 5:10], levels[4, 10] = 255, 12
+    stray, background = levels.copy(), levels.clip(min=1)
+    stray[11, 19] = 11
+    for drawn in (stray, background):
+        image = Image.fromarray(drawn.astype(np.uint16) * 257 if mode == "I;16" else drawn)
+        mask = mask_of(image if mode == "I;16" else image.convert(mode), tmp_path / "mask.png")
+        assert mask_box(mask) == (5, 2, 11, 9) and mask.dtype == torch.float32
+        assert mask[0, 0, 4, 10] == pytest.approx(12 / 255) and mask.mean() < 0.15
 
 
 @pytest.mark.parametrize("color", ["black", "white", "red"])

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lr_edit.masks import feather_mask, grow_mask
+from lr_edit.errors import UserError
+from lr_edit.masks import feather_mask, grow_mask, large_pieces, separated
 
 PATIENT = settings(deadline=None)  # a busy machine is no failure
 
@@ -73,3 +76,56 @@ def test_negative_widths_are_refused():
     for change in (grow_mask, feather_mask):
         with pytest.raises(ValueError, match="-1"):
             change(disc(5, 1), -1)
+
+
+def dots(columns, rows=1):
+    """A mask of equal squares, three pixels apart."""
+    mask = torch.zeros(1, 1, 5 * rows, 5 * columns)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            mask[..., dy::5, dx::5] = 1
+    return mask
+
+
+@pytest.mark.parametrize("count", [2, 10, 11, 25])
+def test_as_many_things_as_there_are_stay_apart(count):
+    pieces = separated(dots(count))
+    assert len(pieces) == count and torch.equal(torch.stack(pieces).sum(0), dots(count))
+    firsts = [int((piece[0, 0] > 0).any(0).nonzero()[0]) for piece in pieces]
+    assert firsts == sorted(firsts)
+
+
+def test_more_things_than_can_be_painted_one_by_one_are_refused():
+    assert len(separated(dots(10, 10))) == 100
+    with pytest.raises(UserError, match=r"in 110 pieces, and 100 at most"):
+        separated(dots(11, 10))
+
+
+def test_pieces_are_compared_with_the_largest():
+    inside = np.zeros((20, 60), bool)
+    inside[:10, 40:50] = True  # 100
+    for k, area in enumerate((9, 10, 11)):
+        inside[12, 15 * k : 15 * k + area] = True
+    numbers, large = large_pieces(inside, 0.1)
+    assert [int((numbers == k).sum()) for k in large] == [10, 11, 100]
+    assert large_pieces(np.zeros((4, 5), bool), 0.1)[1] == []
+
+
+@PATIENT
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.floats(0, 1))
+def test_large_pieces_are_as_they_are_counted_one_by_one(inside, least):
+    numbers, large = large_pieces(inside, least)
+    assert np.array_equal(numbers > 0, inside)
+    area = {k: int((numbers == k).sum()) for k in range(1, numbers.max() + 1)}
+    assert set(large) == {k for k in area if area[k] >= least * max(area.values())}
+    middles = [np.nonzero(numbers == k)[1].mean() for k in large]
+    assert middles == sorted(middles)
+
+
+def test_specks_cost_next_to_nothing():
+    """Counted one by one, 40,000 pieces of a megapixel would take minutes."""
+    inside = np.random.default_rng(0).random((1000, 1000)) > 0.95
+    inside[300:600, 300:600] = True
+    began = time.process_time()
+    assert len(large_pieces(inside, 0.1)[1]) == 1
+    assert time.process_time() - began < 5

@@ -14,6 +14,9 @@ from lr_edit.plurals import plural
         "both mugs", "all girls in white", "every object", "the two cats", "oranges",
         "the girl and the lamp", "the mug, the red car and the boat", "each of the boxes",
         "the books on the table", "3 apples", "these people",
+        "BOTH MUGS", "Two Bottles.", " Every  object", "The girl and The lamp", "some mugs",
+        "some of the books", "Some deer", "some skis", "some glasses of water",
+        "some black and white cats",
     ],
 )  # fmt: skip
 def test_several(phrase: str) -> None:
@@ -26,6 +29,8 @@ def test_several(phrase: str) -> None:
         "the mug", "a black and white cat", "the dog between the cat and the mug", "the glasses",
         "the boy in a hat and a scarf", "sunglasses",
         "the clothes", "grass", "the bus", "the mug left of the boxes", "a duck",
+        "The Mug", "GRASS", "some grass", "some water", "Some green grass", "some of the water",
+        "some water in glasses", "some bread and some cheese",
     ],
 )  # fmt: skip
 def test_one(phrase: str) -> None:
@@ -39,6 +44,8 @@ def test_one(phrase: str) -> None:
         ("oranges", "an orange"), ("two red oranges", "a red orange"), ("boxes", "a box"),
         ("white camper vans", "a white camper van"), ("people in coats", "a person in coats"),
         ("both of the puppies", "a puppy"), ("apples and lemons", "apples and lemons"),
+        ("Two bottles", "a bottle"), ("Both Red Mugs.", "a red mug"), ("ORANGES", "an orange"),
+        ("some mugs", "a mug"), ("Some of the red boxes", "a red box"), ("some deer", "a deer"),
     ],
 )  # fmt: skip
 def test_one_of_several(several: str, one: str) -> None:
@@ -115,3 +122,9 @@ def test_long_runs_of_colours_are_read_at_once() -> None:
 def test_a_navy_mug_and_a_navy_blue_one_are_mugs() -> None:
     for colour in ("navy", "navy blue"):
         assert recoloured(f"the {colour} mug", "red") == "a red mug"
+
+
+def test_some_of_what_is_not_counted_stays_some_in_another_colour() -> None:
+    assert recoloured("some grass", "red") == "some red grass"
+    assert recoloured("some mugs", "red") == "red mugs"
+    assert only_recoloured("some grass", "some red grass")

@@ -8,6 +8,7 @@ import region_fakes
 import tiny_rivals
 import torch
 from editor_fakes import LinearClip, box_mask, picture
+from scipy import ndimage
 from torch import Tensor
 
 from lr_edit.backbones.base import ImageTextEncoder, Segmentation, Segmenter
@@ -206,6 +207,31 @@ def test_segments_cover_the_picture_once() -> None:
         assert torch.equal(sum(s.mask.long() for s in segments), torch.ones(20, 24).long())
         for segment in segments:
             assert len(labels[0][segment.mask].unique()) == 1
+
+
+@pytest.mark.parametrize("minimum", [0.0, 0.01, 0.2])
+def test_segments_are_in_the_order_of_labels_and_of_reading(minimum: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 4, (1, 8, 9), generator=generator).repeat_interleave(3, 2)
+    expected = []
+    for label in range(4):
+        whole = (labels[0] == label).numpy()
+        numbered, count = ndimage.label(whole, structure=torch.ones(3, 3).numpy())
+        masks = [torch.from_numpy(numbered == k) for k in range(1, count + 1)]
+        expected += [("abcd"[label], m) for m in masks if m.sum() >= round(minimum * m.numel())]
+    segments = segments_of(Segmentation(labels, tuple("abcd")), minimum=minimum)
+    assert [s.name for s in segments] == [name for name, _ in expected]
+    assert all(torch.equal(s.mask, m) for s, (_, m) in zip(segments, expected, strict=True))
+
+
+def test_many_segments_go_through_clip_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = segformer_clip().propose(things(), "red")
+    monkeypatch.setattr("lr_edit.regions.segformer_clip._AT_ONCE", 2)
+    clip = ColourClip()
+    parts = SegformerClipProposer(ColourSegmenter(), clip).propose(things(), "red")
+    assert [len(shown) for shown in clip.calls] == [2, 1]
+    scores = [[one.score for one in region.alternatives] for region in (whole, parts)]
+    assert scores[0] == pytest.approx(scores[1]) and torch.equal(whole.mask, parts.mask)
 
 
 def test_masks_that_do_not_fit_are_told() -> None:

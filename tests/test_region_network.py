@@ -1,5 +1,6 @@
 """The region network and what proposes with it: what may change the answer, and what is kept."""
 
+from math import isqrt
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,15 @@ from lr_edit.crop import mask_box
 from lr_edit.data.windows import whole
 from lr_edit.errors import UserError
 from lr_edit.regions.learned import (
+    LEAST_SHOWN,
     LearnedProposer,
+    bicubic,
     load_region_network,
-    padded,
     pieces,
-    unpadded,
+    shown,
 )
 from lr_edit.regions.network import Proposals, RegionNetwork, Seen
-from lr_edit.regions.sharpen import sharpen
+from lr_edit.regions.sharpen import padded, sharpen, squared, unpadded
 from lr_edit.training.objectives.base import Learner
 from lr_edit.training.objectives.masks import MaskObjective
 
@@ -256,3 +258,51 @@ def test_bars_around_a_picture_are_no_part_of_its_region() -> None:
     region = LearnedProposer(network(), features()).propose(wide, "a cat")
     assert region.mask.shape == (1, 1, 20, 60) and region.change is not None
     assert all(one.mask.shape == (1, 1, 20, 60) for one in region.alternatives)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (60, 20), (20, 60), (1, 50), (50, 1), (61, 60)])
+@pytest.mark.parametrize("side", [16, 60, 100])
+def test_a_square_that_is_never_made_looks_the_same(size: tuple[int, int], side: int) -> None:
+    image = picture(*size)
+    square = padded(image)
+    plain = square if max(size) == side else bicubic(square, (side, side))
+    assert torch.equal(squared(image, side, bicubic), plain)
+    pool = torch.nn.functional.adaptive_avg_pool2d
+    pooled = pool(padded(image, 0.5), (side, side))
+    torch.testing.assert_close(squared(image, side, pool, 0.5), pooled, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(100, 300), (300, 100), (90, 91), (60, 45), (20, 32), (8, 16)])
+def test_a_mask_is_that_of_the_whole_square(size: tuple[int, int]) -> None:
+    """The last of four reaches .5 beside the picture alone, the third nowhere."""
+    logits = torch.full((1, 4, 32, 32), -6.0)
+    logits[:, 0, 10:20, 4:20], logits[:, 1, :, 14:18] = 5, 3
+    logits[:, 2, 12:20, 12:20] = -1
+    logits[:, 3, :3, :3], logits[:, 3, 14:17, 14:17] = 5, -3
+    image = picture(*size)
+    whole = unpadded(sharpen(logits, padded(image)), size)
+    masks = sharpen(logits, image)
+    assert masks.shape == (1, 4, *size)
+    torch.testing.assert_close(masks, whole, atol=1e-4, rtol=0)
+    assert masks[0, :3].amax((1, 2)).min() > 0.9
+
+
+def test_only_long_pictures_are_shown_smaller() -> None:
+    """Sizes alone are looked at: on the meta device pictures hold nothing."""
+    for size in ((3000, 9000), (5000, 5000), (LEAST_SHOWN, 10), (1, 1)):
+        seen = shown(torch.empty(1, 3, *size, device="meta"))
+        assert seen.shape == (1, 3, max(size), max(size))
+    for size in ((16000, 2000), (10, 16000)):
+        side = shown(torch.empty(1, 3, *size, device="meta")).shape[-1]
+        assert LEAST_SHOWN <= side < 16000 and side**2 <= max(3 * size[0] * size[1], LEAST_SHOWN**2)
+
+
+def test_a_long_picture_shown_smaller_stands_in_the_same_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = torch.nn.functional.interpolate(picture(4, 40), (80, 800), mode="bicubic").clamp(-1, 1)
+    monkeypatch.setattr("lr_edit.regions.learned.LEAST_SHOWN", 200)
+    small = shown(image)
+    assert small.shape[-1] == isqrt(3 * 80 * 800)
+    squeezed, whole = (bicubic(square, (64, 64)) for square in (small, padded(image)))
+    assert (squeezed - whole).abs().max() < 0.05 and (squeezed - whole).abs().mean() < 1e-3

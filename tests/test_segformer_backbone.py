@@ -6,7 +6,7 @@ import pytest
 import torch
 import weights
 
-from lr_edit.backbones.segformer import SegformerSegmenter
+from lr_edit.backbones.segformer import SegformerSegmenter, most_likely
 from lr_edit.errors import UserError
 
 
@@ -48,6 +48,27 @@ def test_it_agrees_with_transformers_own_processor(
         out = model(**processor(images=to_pil(images), return_tensors="pt"))
     theirs = processor.post_process_semantic_segmentation(out, target_sizes=[(32, 32)] * 2)
     assert torch.equal(segmenter.segment(images).labels, torch.stack(theirs))
+
+
+@pytest.mark.parametrize("size", [(40, 57), (7, 300), (3, 2)])
+@pytest.mark.parametrize("classes", [1, 2, 7])
+def test_labels_are_the_same_however_many_classes_at_once(
+    size: tuple[int, int], classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coarse = torch.randn(1, 7, 5, 9, generator=torch.Generator().manual_seed(0))
+    coarse[:, 4] = coarse[:, 1]  # equal ones: the first wins
+    whole = torch.nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    monkeypatch.setattr("lr_edit.backbones.segformer._AT_ONCE", classes * size[0] * size[1])
+    labels = most_likely(coarse, size)
+    assert labels.dtype == torch.int64 and torch.equal(labels, whole.argmax(1))
+    assert (labels == 1).any() and not (labels == 4).any()
+
+
+def test_labels_are_those_of_the_logits(segmenter: SegformerSegmenter) -> None:
+    images = pictures(40, 57)
+    logits = segmenter.logits(images)
+    assert logits.shape == (2, 3, 40, 57)
+    assert torch.equal(segmenter.segment(images).labels, logits.argmax(1))
 
 
 def test_a_picture_does_not_depend_on_its_neighbours(segmenter: SegformerSegmenter) -> None:

@@ -1,8 +1,11 @@
 """Several regions painted each for itself, and put together."""
 
+import weakref
+from typing import Any
+
 import pytest
 import torch
-from editor_fakes import GaussianDiffusion, box_mask, outside_is_kept, picture
+from editor_fakes import GaussianDiffusion, Witness, box_mask, outside_is_kept, picture
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -44,6 +47,48 @@ def test_where_two_meet_the_stronger_wins() -> None:
     edit = joined([painted(-0.5, left), painted(0.5, right)])
     assert edit.candidates[1, 0, 0].tolist() == [-0.5, -0.5, 0.5]
     assert edit.mask.flatten().tolist() == pytest.approx([1, 0.6, 1])
+
+
+@given(st.integers(0, 10**6))
+def test_every_pixel_is_of_the_edit_that_repainted_it_most(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    image, edits = torch.rand(2, 3, 6, 7, generator=generator), list[Edit]()
+    for _ in range(3):  # with weights of which many are equal, or 0
+        weight = (torch.randint(-3, 4, (1, 1, 6, 7), generator=generator) / 3).clamp(0)
+        painted = torch.rand(2, 3, 6, 7, generator=generator)
+        pictures = torch.where(weight > 0, painted, image)
+        losses = {"clip": torch.rand(2, generator=generator)}
+        edits.append(Edit(pictures, (0, 1), weight, (0, 0, 7, 7), losses, 0.5))
+    before = [one.candidates.clone() for one in edits]
+    both = joined(edits)
+    weights = torch.stack([one.mask for one in edits])
+    strongest = weights.argmax(0).expand(2, 3, -1, -1)
+    assert torch.equal(both.candidates, torch.stack(before).gather(0, strongest[None])[0])
+    assert torch.equal(both.mask, weights.amax(0)) and torch.equal(torch.stack(both.parts), weights)
+    mean = torch.stack([one.losses["clip"] for one in edits]).mean(0)
+    assert torch.equal(both.losses["clip"], mean) and both.seconds == 1.5
+    assert all(torch.equal(one.candidates, b) for one, b in zip(edits, before, strict=True))
+
+
+class Forgotten(Witness):
+    """Looks whether the candidates it painted before are still there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.painted: list[weakref.ref[Tensor]] = []
+
+    def edit(self, *given: Any, **options: Any) -> Edit:
+        assert all(candidates() is None for candidates in self.painted)
+        done = super().edit(*given, **options)
+        self.painted.append(weakref.ref(done.candidates))
+        return done
+
+
+def test_the_candidates_of_one_thing_are_held_at_a_time() -> None:
+    editor, image = Forgotten(), picture(40, 60)
+    edit = edit_separately(editor, image, separated(TWO) * 2, "a cat", seeds=[1, 2])
+    assert len(editor.painted) == 4 and len(edit.parts) == 4
+    assert torch.equal(edit.candidates, image.expand(2, -1, -1, -1)) and torch.equal(edit.mask, TWO)
 
 
 @given(st.integers(0, 10**6))

@@ -30,7 +30,7 @@ def device_named(name: str) -> torch.device:
         device = torch.device(name)
         if torch.ones(1, device=device).item() != 1 or (device.type == "cpu" and device.index):
             raise RuntimeError("nothing is computed there")
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise UserError(
             f"device {name!r} cannot be used here: give cpu, auto, or a GPU that torch sees"
         ) from error

@@ -91,8 +91,9 @@ class UNetDiffusion(Diffusion):
             check_length(count, self._network.context_length, phrase, "the diffusion model")
             if not knows_a_word(self._tokenizer, phrase):
                 raise UserError(
-                    f"the diffusion model knows no word of {phrase!r}: say it in English and in "
-                    "words that it was taught, such as 'a red mug', or give other --models"
+                    f"the diffusion model knows no word of {phrase!r} that says what to paint: say "
+                    "it in English and in words that it was taught, such as 'a red mug', or give "
+                    "other --models"
                 )
 
     def predict(

@@ -1,5 +1,6 @@
 """SegFormer through transformers, from a folder or the hub; it knows nothing about regions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from lr_edit.backbones.pretrained import from_folder
 
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors")
 """What is fetched from the hub."""
+_AT_ONCE = 2**26  # logits: 256 MB of all classes' at a photograph's size
 
 
 class SegformerSegmenter(Segmenter):
@@ -42,8 +44,9 @@ class SegformerSegmenter(Segmenter):
         self._names = tuple(names[k] for k in sorted(names))
 
     @torch.no_grad()
-    def logits(self, images: Tensor) -> Tensor:
-        """Class logits [B, K, H, W] at the size of images [B, 3, H, W], upsampled bilinearly."""
+    def logits(self, images: Tensor, upsampled: bool = True) -> Tensor:
+        """Class logits [B, K, H, W] at the size of images [B, 3, H, W], upsampled bilinearly; or
+        [B, K, h, w], not upsampled, as the network gives them."""
         small = images.to(self._device)
         if small.shape[-2:] != self._size:
             small = F.interpolate(
@@ -51,9 +54,31 @@ class SegformerSegmenter(Segmenter):
             )
         pixels = ((small + 1) / 2 - self._mean) / self._std
         logits = self._model(pixel_values=pixels).logits.float()
-        return F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+        return _resized(logits, images.shape[-2:]) if upsampled else logits
 
     def segment(self, images: Tensor) -> Segmentation:
-        # One at a time: at a photograph's size the logits of many classes fill the memory.
-        labels = [self.logits(image[None]).argmax(1) for image in images]
+        labels = [
+            most_likely(self.logits(image[None], upsampled=False), image.shape[-2:])
+            for image in images
+        ]
         return Segmentation(torch.cat(labels), self._names)
+
+
+def most_likely(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels int64 [B, H, W]: the argmax of logits [B, K, h, w] upsampled bilinearly to (H, W).
+
+    A few classes at a time, as at a photograph's size the logits of all fill the memory; every
+    number is the same as at once. Of equal ones the first wins.
+    """
+    several = max(1, _AT_ONCE // (size[0] * size[1]))
+    best, labels = _resized(logits[:, :several], size).max(1)
+    for first in range(several, logits.shape[1], several):
+        values, classes = _resized(logits[:, first : first + several], size).max(1)
+        better = values > best
+        labels = torch.where(better, classes + first, labels)
+        best = torch.where(better, values, best)
+    return labels
+
+
+def _resized(logits: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(logits, tuple(size), mode="bilinear", align_corners=False)

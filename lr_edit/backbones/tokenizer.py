@@ -5,6 +5,7 @@ The folder is read by transformers (`CLIPTokenizer`) and by OpenCLIP (`hf_tokeni
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,17 @@ from lr_edit.errors import UserError
 CONTEXT_LENGTH = 20
 START, END = "<|startoftext|>", "<|endoftext|>"
 SUFFIX = "</w>"
+_FUNCTION_WORDS = re.compile(
+    r"an?|the|this|that|these|those|my|your|his|her|our|their|its|some|any|no|every|each|all|both|"
+    r"either|neither|another|other|many|much|few|more|most|several|"
+    r"zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|"
+    r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|"
+    r"he|she|it|they|we|you|him|them|us|me|who|whom|whose|which|what|there|here|"
+    r"of|in|on|at|by|to|from|with|without|within|into|onto|inside|outside|under|below|beneath|"
+    r"above|over|behind|beside|between|among|near|next|through|across|along|around|against|for|"
+    r"about|like|as|than|off|out|up|and|or|but|nor|not|if|so|very|too|also|just|only|"
+    r"is|are|was|were|be|been|being|am|has|have|had|does|did|'(?:s|t|re|ve|m|ll|d)"
+)
 
 
 def train_tokenizer(sentences: Iterable[str], folder: str | Path, merges: int = 700) -> Any:
@@ -73,12 +85,19 @@ def token_count(tokenizer: Any, text: str) -> int:
 
 
 def knows_a_word(tokenizer: Any, text: str) -> bool:
-    """Whether any word of a text is one token of a CLIPTokenizer, as the words are that its model
-    was taught; those it never saw come in pieces, foreign scripts byte by byte."""
+    """Whether any word of a text that names or describes something is one token of a CLIPTokenizer,
+    as the words are that its model was taught; those it never saw come in pieces, foreign scripts
+    byte by byte. Function words do not count, nor single letters and digits."""
     tokens = tokenizer.tokenize(text)
     begins = [True, *(token.endswith(SUFFIX) for token in tokens)]
+    whole = (
+        token.removesuffix(SUFFIX).lower()
+        for first, token in zip(begins, tokens, strict=False)
+        if first and token.endswith(SUFFIX)
+    )
     return any(
-        first and token.endswith(SUFFIX) for first, token in zip(begins, tokens, strict=False)
+        len(word) > 1 and any(map(str.isalpha, word)) and not _FUNCTION_WORDS.fullmatch(word)
+        for word in whole
     )
 
 

@@ -112,7 +112,8 @@ def predicted(
 
     own = store.pending(shard(lines, trainer.global_rank, trainer.world_size))
     writer = EditWriter(store)
-    trainer.callbacks += [writer, Progress(bars, len(own))]  # type: ignore[attr-defined]
+    progress = Progress(bars, len(own), writer.failures)
+    trainer.callbacks += [writer, progress]  # type: ignore[attr-defined]
     batches: DataLoader[Line] = DataLoader(dataset=own, batch_size=None)  # type: ignore[arg-type]
     try:
         trainer.predict(editor, batches, return_predictions=False)

@@ -1,5 +1,6 @@
 """infer.py edit: one picture, edited, and all that is known about it in a folder."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,7 +23,11 @@ if TYPE_CHECKING:  # most of these load torch, and --help and wrong options do n
     from lr_edit.regions.region import Region, RegionProposer
 
 _STAGES = {"region": "finding the region", "sampling": "painting", "ranking": "ranking"}
-_STALE = ("candidates/[0-9][0-9]*_score*.png", "trace.png", "change.png")
+_REPORT = "report.json"
+_ALWAYS = ("region.png", "sheet.png", _REPORT)
+_STALE = ("candidates/[0-9][0-9]*_score[+-]*.png", "edit.png", "trace.png", "change.png")
+READING_REMEDY = "scale the picture down, or give --device cpu"
+WRITING_REMEDY = "scale the picture down, or give a smaller --count"
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,9 @@ def run(arguments: Sequence[str]) -> None:
     settings = edit_settings(arguments)
     from lr_edit.cli.bars import Bars, quiet_libraries
 
+    stale, files = left_and_made(settings)
     with (
-        output_folder(settings.output, settings.overwrite, _STALE) as folder,
+        output_folder(settings.output, settings.overwrite, stale, files) as folder,
         quiet_libraries(),
         Bars() as bars,
     ):
@@ -68,18 +74,29 @@ def run(arguments: Sequence[str]) -> None:
     print(f"{told}\n{Path(settings.output) / 'sheet.png'} shows them side by side")
 
 
+def left_and_made(settings: EditSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Patterns of what an earlier run may have left in the output folder, none where it has no
+    report of one, and the names of what this run may write there."""
+    earlier = os.path.isfile(os.path.join(settings.output, _REPORT))
+    own = ["change.png"] if settings.region_only else ["candidates/", "edit.png"]
+    own += ["trace.png"] if settings.trace else []
+    return _STALE if earlier else (), (*_ALWAYS, *own)
+
+
 def read_request(settings: EditSettings) -> Request:
     """The picture, the mask and the names of the models, all checked before any weights load."""
     import torch
 
     from lr_edit.backbones.devices import device_named
+    from lr_edit.backbones.memory import enough_memory
     from lr_edit.files import load_mask, load_picture
     from lr_edit.models import load_models
 
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    picture = load_picture(settings.image)
-    mask = None if settings.mask is None else load_mask(settings.mask, picture.size)
+    with enough_memory(READING_REMEDY):
+        picture = load_picture(settings.image)
+        mask = None if settings.mask is None else load_mask(settings.mask, picture.size)
     device = str(device_named(settings.device))
     return Request(settings, picture, mask, load_models(settings.models, device), device)
 
@@ -107,7 +124,7 @@ def edit(
     load_parts(settings, models, bars)
     seconds["loading"] = time.perf_counter() - began
     result = edit_image(
-        request.picture.pixels.to(request.device),
+        pixels_of(request),
         settings.instruction.find,
         settings.instruction.paint,
         reading=settings.instruction.reading,
@@ -133,7 +150,7 @@ def locate(request: Request, bars: "Bars") -> "Region":
     load_parts(settings, models, bars)
     bars.stage(_STAGES["region"])
     return find_region(
-        request.picture.pixels.to(request.device),
+        pixels_of(request),
         settings.instruction.find,
         build_proposer(settings, models, request.mask),
         settings.instruction.reading,
@@ -141,6 +158,14 @@ def locate(request: Request, bars: "Bars") -> "Region":
         build_namer(models),
         settings.instruction.paint,
     )
+
+
+def pixels_of(request: Request) -> "Tensor":
+    """The picture [1, 3, H, W] on the device; UserError where it has no room there."""
+    from lr_edit.backbones.memory import enough_memory
+
+    with enough_memory(READING_REMEDY):
+        return request.picture.pixels.to(request.device)
 
 
 def load_parts(settings: EditSettings, models: "ModelSet", bars: "Bars") -> None:

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from lr_edit.cli.parsing import new_parser, parsed
 from lr_edit.editors.options import SamplingOptions, WindowOptions
+from lr_edit.errors import UserError
 from lr_edit.guidance.options import (
     AugmentOptions,
     Distance,
@@ -37,6 +38,7 @@ _PROPOSER = (
     f"what finds the region: {', '.join(PROPOSERS)}; if not given, learned where the model set "
     "has a region network, else segformer_clip"
 )
+_NEVER_NULL = ("models", "device", "trainer")  # as a file of options may say
 _USAGE = "infer.py --image FILE --replace PHRASE --with PHRASE --output DIR [options]"
 
 
@@ -96,6 +98,9 @@ def option_values(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace
     UserError for an option that is unknown, missing or of a wrong type, or an unknown set.
     """
     values = parsed(parser, arguments)
+    for name in _NEVER_NULL:
+        if name in values and values[name] is None:
+            raise UserError(f"--{name} is null: give a value, or leave it out")
     return parsed(parser, [*_suggested(values.models), *arguments])
 
 

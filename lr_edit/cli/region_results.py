@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from lr_edit.cli.edit import Request
+from lr_edit.backbones.memory import enough_memory
+from lr_edit.cli.edit import READING_REMEDY, Request
 from lr_edit.cli.results import versions
 from lr_edit.evaluation.machine import provenance
 from lr_edit.files import save_image
@@ -16,11 +17,13 @@ from lr_edit.sheet import Tile, marked, sheet
 _SHOWN = 4  # alternatives on the sheet and in the report
 
 
+@enough_memory(READING_REMEDY)
 def write_region(folder: Path, request: Request, region: Region) -> str:
     """Writes a region to `folder` and says in a line what was found.
 
     region.png: the thing; change.png: what changes along with it, where the proposer knows it (both
-    white = found, fit for --mask); sheet.png: these and the alternatives; report.json.
+    white = found, fit for --mask); sheet.png: these and the alternatives; report.json. Raises
+    UserError where memory runs out, and where the folder cannot be written to.
     """
     save_image(mask_to_pil(region.mask), folder / "region.png")
     if region.change is not None:

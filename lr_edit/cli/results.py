@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lr_edit.backbones.memory import enough_memory
 from lr_edit.builders import build_editor
-from lr_edit.cli.edit import Request
+from lr_edit.cli.edit import WRITING_REMEDY, Request
 from lr_edit.crop import mask_box
 from lr_edit.edit import EditResult, changed_outside
 from lr_edit.editors.guided import GuidedEditor
@@ -31,6 +32,7 @@ _LIBRARIES = (
 _ALTERNATIVES = 8  # of the region that are reported
 
 
+@enough_memory(WRITING_REMEDY)
 def write_results(
     folder: Path,
     request: Request,
@@ -42,7 +44,8 @@ def write_results(
 
     edit.png, candidates/ (best first), region.png (white = found; fit for --mask), sheet.png and
     report.json. The pictures have the mode, size and colour profile of the one that was edited.
-    trace: what listened to the edit, for trace.png and a part of report.json.
+    trace: what listened to the edit, for trace.png and a part of report.json. Raises UserError
+    where memory runs out, and where the folder cannot be written to.
     """
     began = time.perf_counter()
     touched = (result.weight > 0).float().cpu()

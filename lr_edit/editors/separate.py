@@ -3,14 +3,14 @@
 A model that paints what stands in a window paints one thing there. It knows no words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from lr_edit.crop import Box
+from lr_edit.crop import Box, mask_box
 from lr_edit.editors.editor import Edit, Editor, OnStep, Progress
 
 
@@ -32,31 +32,58 @@ def edit_separately(
     which repainted it more. Candidate k still depends on seeds[k] alone. Raises what the editor
     raises.
     """
-    edits = [
+    edits = (
         editor.edit(
             image, region, prompt, seeds=seeds, gray=gray, complete=complete, recolour=recolour,
             on_step=on_step and partial(_counted, on_step, number, len(regions)),
         )
         for number, region in enumerate(regions)
-    ]  # fmt: skip
-    return edits[0] if len(edits) == 1 else joined(edits)
+    )  # fmt: skip
+    return next(edits) if len(regions) == 1 else joined(edits)
 
 
-def joined(edits: Sequence[Edit]) -> Edit:
-    """Edits of one picture with the same seeds as one; losses are their means."""
-    weights = torch.stack([edit.mask for edit in edits])
-    strongest = weights.argmax(0).expand_as(edits[0].candidates)
-    pictures = torch.stack([edit.candidates for edit in edits])
-    names = edits[0].losses
+def joined(edits: Iterable[Edit]) -> Edit:
+    """Edits of one picture with the same seeds as one; losses are their means.
+
+    Each is let go before the next is asked for: at a photograph's size the candidates of several
+    fill the memory.
+    """
+    several = iter(edits)
+    edit = next(several)
+    pictures, weight = edit.candidates.clone(), edit.mask.clone()
+    parts = [_without_candidates(edit)]
+    del edit
+    for edit in several:
+        _lay_over(pictures, weight, edit)
+        parts.append(_without_candidates(edit))
+        del edit
+    names = parts[0].losses
     return Edit(
-        candidates=pictures.gather(0, strongest[None])[0],
-        seeds=edits[0].seeds,
-        mask=weights.amax(0),
-        box=_around([edit.box for edit in edits]),
-        losses={n: torch.stack([edit.losses[n] for edit in edits]).mean(0) for n in names},
-        seconds=sum(edit.seconds for edit in edits),
-        parts=tuple(edit.mask for edit in edits),
+        candidates=pictures,
+        seeds=parts[0].seeds,
+        mask=weight,
+        box=_around([part.box for part in parts]),
+        losses={n: torch.stack([part.losses[n] for part in parts]).mean(0) for n in names},
+        seconds=sum(part.seconds for part in parts),
+        parts=tuple(part.mask for part in parts),
     )
+
+
+def _lay_over(pictures: Tensor, weight: Tensor, edit: Edit) -> None:
+    """Puts an edit into pictures [N, 3, H, W], and its mask into weight [1, 1, H, W], wherever it
+    repainted more."""
+    if not (edit.mask > 0).any():
+        return
+    x0, y0, x1, y1 = mask_box(edit.mask)
+    area = (..., slice(y0, y1), slice(x0, x1))
+    mask, before = edit.mask[area], weight[area]
+    pictures[area] = torch.where(mask > before, edit.candidates[area], pictures[area])
+    weight[area] = torch.maximum(mask, before)
+
+
+def _without_candidates(edit: Edit) -> Edit:
+    """All else of an edit."""
+    return replace(edit, candidates=edit.candidates.new_empty(0))
 
 
 def _around(boxes: Sequence[Box]) -> Box:

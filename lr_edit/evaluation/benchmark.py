@@ -30,10 +30,13 @@ from lr_edit.evaluation.proposers import PROPOSERS
 from lr_edit.evaluation.tables import markdown
 from lr_edit.files import save_image
 from lr_edit.models import ModelSet, load_models
-from lr_edit.output import made_folder, replacing
+from lr_edit.output import check_output, explained, made_folder, replacing
 
 REFERENCES = {"source": untouched, "target": perfect}
 """What stands in the place of an edit in two rows for comparison."""
+
+FILES = ("metrics.json", "edits.jsonl", "table.md", "examples.png", "failures.png")
+"""What a run writes."""
 
 _JUDGED_AT_ONCE = 16
 
@@ -77,6 +80,7 @@ def evaluate(
 
     A variant that equals an earlier one is not run again: its rows repeat those figures.
     """
+    check_output(output, overwrite=True, files=FILES)
     editing = {pair: _editing(config, models, *pair) for pair in config.pairs()}
     perceptual = models.perceptual  # all models are there now, before any work is done
     folder = made_folder(output)
@@ -136,7 +140,8 @@ def judge_cases(judge: Judge, images: Sequence[Tensor], cases: Sequence[Case]) -
 
 
 def write(report: Report, folder: Path) -> None:
-    """All files of a report, each whole or not at all."""
+    """All files of a report, each whole or not at all; a sheet that an earlier run left goes where
+    this one has nothing to show on it."""
     table = markdown(report.rows, report.header, PSNR_CAP)
     _write_text(folder / "metrics.json", json.dumps(report.metrics(), indent=1) + "\n")
     _write_text(folder / "edits.jsonl", "".join(f"{json.dumps(row)}\n" for row in report.edits))
@@ -149,8 +154,12 @@ def write(report: Report, folder: Path) -> None:
         ("examples", report.examples, "The first edits, as they came"),
         ("failures", failed, "Failures of every row, in turn"),
     ):
+        path = folder / f"{name}.png"
         if chosen:
-            save_image(examples_sheet(chosen, title, note), folder / f"{name}.png")
+            save_image(examples_sheet(chosen, title, note), path)
+        else:
+            with explained(folder):
+                path.unlink(missing_ok=True)
 
 
 def _editing(config: BenchmarkConfig, models: ModelSet, editor: str, proposer: str) -> Edit:

@@ -22,7 +22,7 @@ class ClipsegProposer(RegionProposer):
     name: a folder, or owner/name on the hub; revision: a commit, branch or tag there. threshold:
     least heat inside the mask, and least peak for a phrase to count as fitting; 0.4 is what
     ComfyUI_essentials' node ApplyCLIPSeg begins with. minimum: pieces of the mask under this share
-    of its area are no alternatives of their own.
+    of the largest one are no alternatives of their own.
 
     Raises UserError for missing or damaged weights, and for a threshold outside [0, 1].
     """

@@ -24,10 +24,13 @@ def found_score(finder: RegionProposer, images: Tensor, place: Tensor, phrase: s
     x0, y0, x1, y1 = (max(0, edge) for edge in square)  # what lies beyond is no part of the picture
     near = place[..., y0:y1, x0:x1]
     try:
-        found = [finder.propose(image[None, :, y0:y1, x0:x1], phrase) for image in images]
+        # One region at a time: its masks are as large as what is looked at.
+        scores = [
+            overlap(finder.propose(image[None, :, y0:y1, x0:x1], phrase), near) for image in images
+        ]
     except UserError:
         return near.new_zeros(len(images))
-    return torch.stack([overlap(region, near) for region in found])
+    return torch.stack(scores)
 
 
 def overlap(region: Region, place: Tensor) -> Tensor:

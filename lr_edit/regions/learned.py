@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from math import isqrt
 from pathlib import Path
 
 import torch
@@ -23,19 +24,21 @@ from lr_edit.regions.region import (
     RegionProposer,
     checked_phrase,
 )
-from lr_edit.regions.sharpen import sharpen
+from lr_edit.regions.sharpen import padded, sharpen, squared
 from lr_edit.regions.strays import GONE, without_specks, without_strays
 from lr_edit.regions.words import Words
 
 FILES = ("*.json", "*.safetensors")
 """What is fetched from the hub for a region network."""
+LEAST_SHOWN = 2048
+"""A side in pixels at which backbones, which squeeze pictures to less, see all that they can."""
 
 
 class LearnedProposer(RegionProposer):
     """Proposes what a trained RegionNetwork sees; the last picture's features are kept.
 
     threshold: least presence for a phrase to count as fitting. minimum: pieces of a mask under this
-    share of its area are no alternatives of their own. bf16: run the backbones in bfloat16
+    share of the largest one are no alternatives of their own. bf16: run the backbones in bfloat16
     autocast; None where the device is fast at it.
     """
 
@@ -50,7 +53,7 @@ class LearnedProposer(RegionProposer):
         check_backbones(network.backbones, features.identities)
         self.network, self.features = network.eval().requires_grad_(False), features
         self.threshold, self.minimum, self.bf16 = threshold, minimum, bf16
-        self._last: tuple[Tensor, Tensor, Seen] | None = None
+        self._last: tuple[Tensor, Seen] | None = None
 
     @torch.no_grad()
     def propose(
@@ -63,16 +66,14 @@ class LearnedProposer(RegionProposer):
         than CLIP reads.
         """
         words = self.words(checked_phrase(phrase), reading, paint.strip())
-        square, seen = self.seen(image)
-        found = self.network.read(seen, words)
+        found = self.network.read(self.seen(image), words)
         best = int(found.score[0].argmax())
         things, change = found.thing[0].float(), changed(found, best).float()
         kept = without_strays(things[best])
         # What changes along with a stray goes with it.
         change = without_strays(change.masked_fill(kept != things[best], GONE))
         things[best] = kept
-        drawn = sharpen(torch.cat((things, change[None]))[None], square)[0]
-        masks = unpadded(drawn, (image.shape[-2], image.shape[-1]))
+        masks = sharpen(torch.cat((things, change[None]))[None], image)[0]
         things, change = masks[:-1], torch.maximum(masks[best], masks[-1])
         things[best] = without_specks(things[best])
         return self.region(found, things, without_specks(change))
@@ -97,18 +98,17 @@ class LearnedProposer(RegionProposer):
             return False
         return True
 
-    def seen(self, image: Tensor) -> tuple[Tensor, Seen]:
-        """Image [1, 3, H, W] as a square, and what the network keeps of it; at once if it was the
+    def seen(self, image: Tensor) -> Seen:
+        """What the network keeps of image [1, 3, H, W], seen as a square; at once if it was the
         last one."""
         if self._last is None or self._last[0] is not image:
-            square = padded(image)
-            small = squeezed(square, self.network.side)
+            small = squared(image, self.network.side, bicubic).clamp(-1, 1)
             # Of one phrase and a small network, autocast would cast the weights for longer than
             # it computes.
             with self._autocast(image.device):
-                maps = self.features.maps(square)
-            self._last = image, square, self.network.look(small, maps)
-        return self._last[1:]
+                maps = self.features.maps(shown(image))
+            self._last = image, self.network.look(small, maps)
+        return self._last[1]
 
     def _autocast(self, device: torch.device) -> AbstractContextManager[None]:
         wanted = fast_bfloat16(device) if self.bf16 is None else self.bf16
@@ -144,40 +144,29 @@ def changed(found: Proposals, best: int) -> Tensor:
     return found.change[-1, told] if same else found.change[0, best]
 
 
-def padded(images: Tensor) -> Tensor:
-    """[B, 3, H, W] in the middle of squares [B, 3, S, S], S the longer side; mid-gray around."""
-    height, width = images.shape[-2:]
-    side = max(height, width)
-    left, top = _margin(side, width), _margin(side, height)
-    return F.pad(images, (left, side - width - left, top, side - height - top))
+def shown(image: Tensor) -> Tensor:
+    """Image [1, 3, H, W] as backbones are shown it, which squeeze it as they like: `padded`.
+
+    Where more than two thirds of that were padding, the picture is shrunk first, but to no less
+    than they can use, so that the square has room for three times its pixels.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    side = max(LEAST_SHOWN, isqrt(3 * size[0] * size[1]))
+    if side < max(size):
+        height, width = (max(1, round(length * side / max(size))) for length in size)
+        image = bicubic(image, (height, width))
+    return padded(image)
 
 
-def unpadded(masks: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Masks [..., S, S] of a square => [..., H, W] of the picture that `padded` put into it."""
-    side, (height, width) = masks.shape[-1], shape
-    top, left = _margin(side, height), _margin(side, width)
-    return masks[..., top : top + height, left : left + width]
-
-
-def _margin(side: int, length: int) -> int:
-    """What stands before a line of `length` in the middle of `side`; the odd pixel comes first."""
-    return (side - length + 1) // 2
-
-
-def squeezed(images: Tensor, side: int) -> Tensor:
-    """Squares [B, 3, S, S] as squares [B, 3, side, side] in [-1, 1]."""
-    if tuple(images.shape[-2:]) == (side, side):
-        return images
-    size = (side, side)
-    return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(
-        -1, 1
-    )
+def bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """[B, C, H, W] at another size, antialiased; values may leave their range."""
+    return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def pieces(mask: Tensor, minimum: float) -> list[Tensor]:
     """The connected pieces of mask [H, W] in [0, 1], from left to right; none where it is in one.
 
-    minimum: smaller ones, as a share of the whole, are left out.
+    minimum: smaller ones, as a share of the largest, are left out.
     """
     numbered, large = large_pieces((mask > 0.5).cpu().numpy(), minimum)
     if len(large) < 2:

@@ -3,6 +3,8 @@
 Joshi and Aditya, "Text-based Image Editing using Diffusion Model and CLIP", sections 3.1 and 3.2.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,6 +17,7 @@ from lr_edit.regions.segments import Segment, segments_of
 
 _SIDE, _VIEW = 512, 224
 """CLIP is shown the picture at no more than so many pixels a side, crops at exactly so many."""
+_AT_ONCE = 64  # segments: CLIP's memory grows with them
 
 
 class SegformerClipProposer(RegionProposer):
@@ -55,29 +58,54 @@ class SegformerClipProposer(RegionProposer):
             return Region(torch.zeros_like(image[:, :1]), (), confidence=0.0, present=False)
         scores = self.scores(image, segments, phrase)
         ranked = tuple(
-            Alternative(segments[k].mask[None, None].to(image), float(scores[k]), segments[k].name)
+            SegmentAlternative(segments[k], float(scores[k]), image.device)
             for k in scores.argsort(descending=True, stable=True).tolist()
         )
         return Region(ranked[0].mask, ranked, confidence=ranked[0].score)
 
-    def scores(self, image: Tensor, segments: list[Segment], phrase: str) -> Tensor:
-        """The probabilities [k] of the segments, from one call of CLIP."""
-        masks = torch.stack([segment.mask for segment in segments])[:, None].to(image)
-        pictures = self.shown(image, masks)
-        cosines = self.clip.encode_image(pictures) @ self.clip.encode_text([phrase])[0]
+    def scores(self, image: Tensor, segments: Sequence[Segment], phrase: str) -> Tensor:
+        """The probabilities [k] of the segments, from one call of CLIP for every _AT_ONCE."""
+        parts = [segments[k : k + _AT_ONCE] for k in range(0, len(segments), _AT_ONCE)]
+        seen = torch.cat([self.clip.encode_image(self.shown(image, part)) for part in parts])
+        cosines = seen @ self.clip.encode_text([phrase])[0]
         scale = 1 / self.temperature if self.temperature > 0 else self.clip.logit_scale
         return torch.softmax(scale * cosines.float(), dim=0).cpu()
 
-    def shown(self, image: Tensor, masks: Tensor) -> Tensor:
-        """What CLIP sees of image [1, 3, H, W] through masks [k, 1, H, W]: [k, 3, h, w]."""
+    def shown(self, image: Tensor, segments: Sequence[Segment]) -> Tensor:
+        """What CLIP sees of image [1, 3, H, W] through k segments: [k, 3, h, w]."""
+        masks = (_as_region(segment, image.device) for segment in segments)  # one at a time
         if not self.crop:
-            return masked(_at_most(image, _SIDE), _at_most(masks, _SIDE), self.fill)
+            small = _at_most(image, _SIDE)
+            return torch.cat([masked(small, _at_most(mask, _SIDE), self.fill) for mask in masks])
         size = (image.shape[3], image.shape[2])
         views = []
-        for mask in masks[:, None]:
+        for mask in masks:
             box = square_crop(mask_box(mask), size, self.context, minimum=1)
             views.append(masked(crop(image, box, _VIEW), crop(mask, box, _VIEW), self.fill))
         return torch.cat(views)
+
+
+class SegmentAlternative(Alternative):
+    """A segment with its score; its mask is made whenever it is asked for, as at a photograph's
+    size those of all segments would fill the memory."""
+
+    segment: Segment
+    device: torch.device
+
+    def __init__(self, segment: Segment, score: float, device: torch.device) -> None:
+        # As dataclasses do where they are frozen.
+        for name, value in (("segment", segment), ("score", score), ("device", device)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "label", segment.name)
+
+    @property
+    def mask(self) -> Tensor:
+        return _as_region(self.segment, self.device)
+
+
+def _as_region(segment: Segment, device: torch.device) -> Tensor:
+    """The mask of a segment, float32 [1, 1, H, W]."""
+    return segment.mask[None, None].to(device).float()
 
 
 def masked(image: Tensor, mask: Tensor, fill: float) -> Tensor:

@@ -12,10 +12,19 @@ from lr_edit.backbones.base import Segmentation
 
 @dataclass(frozen=True)
 class Segment:
-    """One m_i: mask bool [H, W] and the name of its class."""
+    """One m_i: its number in a map int32 [H, W] that all segments share, and the name of its class.
 
-    mask: Tensor
+    With a mask for each, a photograph's segments would fill the memory.
+    """
+
+    numbers: Tensor
+    number: int
     name: str
+
+    @property
+    def mask(self) -> Tensor:
+        """bool [H, W], made whenever it is asked for."""
+        return self.numbers == self.number
 
 
 def segments_of(
@@ -28,15 +37,21 @@ def segments_of(
     """
     labels = segmentation.labels[0].cpu().numpy()
     least = max(1, round(minimum * labels.size))
-    segments = []
+    numbers, names = np.zeros(labels.shape, np.int32), list[str]()
     for label in np.unique(labels):
-        whole = labels == label
-        pieces = _pieces(whole) if connected else [whole]
-        name = segmentation.names[int(label)]
-        segments += [Segment(torch.from_numpy(p), name) for p in pieces if p.sum() >= least]
-    return segments
+        pieces = _pieces(labels == label, connected)
+        sizes = np.bincount(pieces.ravel())
+        large = 1 + np.flatnonzero(sizes[1:] >= least)
+        own = np.zeros(len(sizes), np.int32)  # the numbers of its pieces among all segments
+        own[large] = len(names) + 1 + np.arange(len(large))
+        numbers += own[pieces]
+        names += [segmentation.names[int(label)]] * len(large)
+    shared = torch.from_numpy(numbers)
+    return [Segment(shared, number, name) for number, name in enumerate(names, 1)]
 
 
-def _pieces(mask: np.ndarray) -> list[np.ndarray]:
-    numbered, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    return [numbered == k for k in range(1, count + 1)]
+def _pieces(mask: np.ndarray, connected: bool) -> np.ndarray:
+    """A mask bool [H, W] as int32 [H, W]: the number of each pixel's piece, 0 outside."""
+    if not connected:
+        return mask.astype(np.int32)
+    return ndimage.label(mask, structure=np.ones((3, 3)))[0]

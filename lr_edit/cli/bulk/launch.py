@@ -40,7 +40,7 @@ class TrainerOptions:
             raise UserError(
                 f"trainer.strategy is {self.strategy!r}; give one of {', '.join(_STRATEGIES)}"
             )
-        if self.num_nodes < 1:
+        if not self.num_nodes or self.num_nodes < 1:  # null, too
             raise UserError(f"trainer.num_nodes is {self.num_nodes}; give 1 or more")
 
 

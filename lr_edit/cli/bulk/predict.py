@@ -17,10 +17,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter, Callback
 from rich.console import Console
 
+from lr_edit.backbones.memory import enough_memory
 from lr_edit.cli.bars import Bars
 from lr_edit.cli.bulk.manifest import Failure, Line
 from lr_edit.cli.bulk.store import Store
-from lr_edit.cli.edit import Request, edit, load_parts, locate
+from lr_edit.cli.edit import READING_REMEDY, Request, edit, load_parts, locate
 from lr_edit.cli.region_results import write_region
 from lr_edit.cli.results import write_results
 from lr_edit.edit import EditResult
@@ -111,7 +112,8 @@ class BulkEditor(LightningModule):
     def predict_step(self, batch: Line, batch_idx: int) -> Made | Failure:
         """The edit of a line, or why it cannot be made."""
         try:
-            return make(batch, self.models, self.where)
+            with enough_memory(READING_REMEDY):
+                return make(batch, self.models, self.where)
         except UserError as error:
             return Failure.of(batch.number, batch.id, error)
 
@@ -143,13 +145,22 @@ class EditWriter(BasePredictionWriter):
         if isinstance(prediction, Failure):
             self.failures.append(prediction)
             return
-        result, seconds = prediction.result, prediction.seconds
-        total = sum(seconds.values())
-        with self.store.edit(prediction.line, prediction.scores, total) as folder:
+        try:
+            self._write(prediction)
+        except UserError as error:
+            if isinstance(error.__cause__, OSError):  # the disk will refuse the others as well
+                raise
+            line = prediction.line
+            self.failures.append(Failure.of(line.number, line.id, error))
+
+    def _write(self, made: Made) -> None:
+        """Raises UserError where the disk refuses, and where memory runs out."""
+        result, seconds = made.result, made.seconds
+        with self.store.edit(made.line, made.scores, sum(seconds.values())) as folder:
             if isinstance(result, Region):
-                write_region(folder, prediction.request, result)
+                write_region(folder, made.request, result)
             else:
-                write_results(folder, prediction.request, result, seconds)
+                write_results(folder, made.request, result, seconds)
 
     def gathered(self) -> list[Failure]:
         """The failures of all processes, once all have done their share."""
@@ -161,11 +172,11 @@ class EditWriter(BasePredictionWriter):
 
 
 class Progress(Callback):
-    """Shows how many edits of this process are done."""
+    """Shows how many edits of this process are done, and how many of them `failures` lists."""
 
-    def __init__(self, bars: Bars, total: int) -> None:
-        self.bars, self.total = bars, total
-        self.done = self.failed = 0
+    def __init__(self, bars: Bars, total: int, failures: Sequence[Failure]) -> None:
+        self.bars, self.total, self.failures = bars, total, failures
+        self.done = 0
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.bars.stage("editing", self.total)
@@ -174,8 +185,7 @@ class Progress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any
     ) -> None:
         self.done += 1
-        self.failed += isinstance(outputs, Failure)
-        failed = f", {self.failed} failed" if self.failed else ""
+        failed = f", {len(self.failures)} failed" if self.failures else ""
         self.bars.advance(f"{self.done}/{self.total}{failed}")
 
 
