@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lr_edit.editors.lightness import bell
+from lr_edit.editors.lightness import bell, nearness
 from lr_edit.images import LUMA, luma, to_unit
 
 _FAR = 0.3  # deviation of the distance between two pixels, as a share of the side
@@ -66,7 +66,6 @@ def tinted(pictures: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
 
 def depth(thing: Tensor, share: float) -> Tensor:
     """How much of a thing [1, 1, S, S] lies around every pixel, [S, S]; 1 where it is most."""
-    line = torch.arange(thing.shape[-1], device=thing.device, dtype=torch.float32)
-    near = bell((line[:, None] - line) / (share * len(line)))
+    near = nearness(thing.shape[-1], share, thing.device)
     around = near @ thing[0, 0].float() @ near
     return around / around.amax().clamp_min(1e-6)

@@ -39,11 +39,17 @@ def bell(deviations: Tensor) -> Tensor:
     return (-0.5 * deviations**2).exp()
 
 
+def nearness(size: int, share: float, device: torch.device) -> Tensor:
+    """How near each two of `size` pixels in a line are, [size, size]: the Gaussian of a deviation
+    that is a share of the line; N @ map @ N sums a map over what is near."""
+    line = torch.arange(size, device=device, dtype=torch.float32)
+    return bell((line[:, None] - line) / (share * size))
+
+
 def coarse_within(thing: Tensor, share: float) -> Callable[[Tensor], Tensor]:
     """Means of maps [N, 1, S, S] around every pixel, over a thing [1, 1, S, S] alone: Gaussian, the
     deviation a share of the side. In float32 even where autocast is on."""
-    line = torch.arange(thing.shape[-1], device=thing.device, dtype=torch.float32)
-    weights = bell((line[:, None] - line) / (share * len(line)))
+    weights = nearness(thing.shape[-1], share, thing.device)
 
     def total(maps: Tensor) -> Tensor:
         with torch.autocast(maps.device.type, enabled=False):
