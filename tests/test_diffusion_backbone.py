@@ -210,9 +210,7 @@ def test_weights_laid_out_anew_let_the_file_they_came_from_go(folder: Path) -> N
             assert tensor.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(
-    "changed", [{"channels": (32, 64)}, {"attention": (True, True)}, {"layers": (1, 2)}]
-)
+@pytest.mark.parametrize("changed", [{"channels": (32, 64)}, {"attention": (True, True)}])
 def test_weights_of_another_network_are_refused(folder: Path, changed: dict[str, Any]) -> None:
     options = {"channels": (32, 32), "layers": (1, 1), "attention": (False, True), **changed}
     network = build_diffusion(load_network(folder).text_encoder, size=16, **options)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from lr_edit.backbones.folders import replacing_folder
+from lr_edit.backbones.growth import grown
 from lr_edit.backbones.pretrained import from_folder, quiet
 from lr_edit.errors import UserError
 
@@ -49,7 +50,9 @@ class TextConditionedUNet(nn.Module):
     def load_folder(self, folder: str | Path) -> None:
         """Weights from a folder that `save_diffusion` wrote.
 
-        Raises UserError where a file is missing, or where they are those of another network.
+        Where this UNet has more residual blocks than the folder's, they change nothing at first,
+        see `grown`. Raises UserError where a file is missing, or where the weights are those of
+        another network.
         """
         from safetensors.torch import load_file
 
@@ -59,6 +62,7 @@ class TextConditionedUNet(nn.Module):
                 raise UserError(f"{path}: no such file, expected the weights of a diffusion folder")
             network = getattr(self, part)
             state = {k: v.float() for k, v in load_file(path).items()}
+            state = grown(state, network.state_dict())
             unlike = differing(state, network.state_dict())
             if unlike:
                 raise UserError(

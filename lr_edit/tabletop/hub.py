@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from lr_edit.tabletop.scene import Scene
 from lr_edit.tabletop.splits import part_phrase, scene_for
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 BATCH = 16
 
@@ -39,7 +39,7 @@ def build(
     caption; scene (JSON for `scene_from_dict`). Pictures are decoded on access. A part asks one
     phrase a scene, the split at large one of every kind. Raises UserError as `scene_for` does.
     """
-    from datasets import Dataset, Features, Image, Sequence, Value
+    from datasets import Features, Image, Sequence, Value
 
     scene_for(split, part, 0)
     phrase = {"text": Value("string"), "kind": Value("string"), "targets": Sequence(Value("int64"))}
@@ -52,7 +52,19 @@ def build(
         scene=Value("string"),
     )
     arguments = {"split": split, "count": count, "size": size, "part": part}
-    # What `datasets` knows old rows by are the arguments alone.
+    return stored(rows, features, arguments, cache_dir)
+
+
+def stored(
+    rows: Callable[..., Iterator[dict[str, Any]]],
+    features: "Features",
+    arguments: dict[str, Any],
+    cache_dir: str | os.PathLike[str],
+) -> "Dataset":
+    """The rows that a generator gives for the arguments, in Arrow files that are kept."""
+    from datasets import Dataset
+
+    # What `datasets` knows old rows by are generator and arguments alone.
     place = Path(cache_dir) / f"tabletop-v{WORLD_VERSION}.{PHRASES_VERSION}"
     return Dataset.from_generator(
         rows, features=features, gen_kwargs=arguments, cache_dir=str(place)
