@@ -5,11 +5,11 @@
 The scene is always the same; the edit is what `infer.py` does with the picture of it.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.cli.main import main as infer
 from lr_edit.errors import UserError
 from lr_edit.tabletop.scene import Camera, Light, Scene, Thing
@@ -32,7 +32,7 @@ SCENE = Scene(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Renders the scene to OUTPUT/scene.png and edits it; the exit status of `infer.py`."""
-    parser = argparse.ArgumentParser(prog="python -m lr_edit.demo", description=__doc__)
+    parser = OneLineParser(prog="python -m lr_edit.demo", description=__doc__)
     parser.add_argument("--output", default="out/demo", help="folder for the results")
     output = Path(parser.parse_args(arguments).output)
     print(f"rendering a scene, in which {FIND} becomes {PAINT}", flush=True)

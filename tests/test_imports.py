@@ -5,8 +5,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "lr_edit"
 SHARED = {
-    "errors", "explain", "images", "photometry", "crop", "masks", "files", "plurals", "phrase",
-    "instruction", "sheet", "output",
+    "arguments", "errors", "explain", "images", "photometry", "crop", "masks", "files", "plurals",
+    "phrase", "instruction", "sheet", "output",
 }  # fmt: skip
 MAY_USE = {
     **{name: SHARED for name in SHARED},

@@ -5,7 +5,6 @@ of them such as 512x512_diffusion_uncond_finetune_008100.pt (Dhariwal and Nichol
 unet/ and scheduler/, is what `UNetDiffusion` loads; the checkpoint is needed no more.
 """
 
-import argparse
 import re
 import sys
 import warnings
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.backbones.adm_keys import Architecture, architecture_of
 from lr_edit.backbones.adm_tensors import Watch, renamed, with_label, with_time_table
 from lr_edit.backbones.folders import replacing_folder
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    parser = argparse.ArgumentParser(prog="adm", description=__doc__)
+    parser = OneLineParser(prog="python -m lr_edit.backbones.adm", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="an ADM checkpoint (.pt)")
     parser.add_argument("output", type=Path, help="the folder to write; it must not exist yet")
     parser.add_argument("--float16", action="store_true", help="store half precision")

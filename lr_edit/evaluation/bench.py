@@ -4,18 +4,20 @@ Every row times two ways of the same work in turns, A B A B …, and gives media
 so that a machine whose speed drifts does not decide. Nothing here is a test.
 """
 
-import argparse
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import torch
 
+from lr_edit.arguments import OneLineParser, at_least_one
 from lr_edit.backbones.base import Diffusion, Prediction
 from lr_edit.editors.guided import GuidedEditor
 from lr_edit.editors.options import SamplingOptions
+from lr_edit.errors import UserError
 from lr_edit.guidance.options import NO_GUIDANCE, GuidanceWeights
 from lr_edit.models import ModelSet, load_models
 from lr_edit.tabletop.render import render
@@ -100,20 +102,28 @@ def rows(models: ModelSet) -> dict[str, tuple[Work, Work]]:
     }  # fmt: skip
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table; returns the exit status, 2 for a user's mistake."""
+    parser = OneLineParser(
+        prog="python -m lr_edit.evaluation.bench", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--models", default="tabletop")
-    parser.add_argument("--rounds", type=int, default=5)
-    values = parser.parse_args()
+    parser.add_argument("--rounds", type=at_least_one, default=5)
+    values = parser.parse_args(arguments)
+    try:
+        models = load_models(values.models)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.status
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    for name, (ours, other) in rows(load_models(values.models)).items():
+    for name, (ours, other) in rows(models).items():
         a, b = compare(ours, other, values.rounds)
         print(f"{name:52} {a:8.3f} s {b:8.3f} s   ratio {a / b:.2f}", flush=True)
         if name == RENDERING:
             speeds = f"{SCENES / a:8.1f}   {SCENES / b:8.1f}"
             print(f"{'pictures rendered per second':52} {speeds}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,7 +4,6 @@ The UNet of 256 pixels has its real architecture and random weights, so nothing 
 loss is L2 alone: CLIP and LPIPS would add the same to both sides of a row. Nothing here is a test.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from lr_edit.arguments import OneLineParser, at_least_one
 from lr_edit.backbones.base import Diffusion
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.editors.guided import GuidedEditor
@@ -58,10 +58,12 @@ def rows(folder: Path, device: str) -> dict[str, tuple[Work, Work]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OneLineParser(
+        prog="python -m lr_edit.evaluation.bench_photo", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--narrow", action="store_true", help="a quarter of the channels")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=at_least_one, default=3)
     values = parser.parse_args(arguments)
     architecture = NARROW if values.narrow else ADM_256
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {values.device}")

@@ -6,7 +6,6 @@ https://github.com/omriav/blended-diffusion, which runs with its own defaults; k
 Seconds are medians in turns within one run, memory the peak of a process of its own.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from lr_edit.arguments import OneLineParser, at_least_one
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.diffusion import UNetDiffusion
 from lr_edit.backbones.open_clip import OpenClipEncoder
@@ -61,12 +61,12 @@ def peak(way: str, checkout: str, place: Path, device: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table; returns the exit status, 2 for a user's mistake."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m lr_edit.evaluation.bench_published", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("checkout", help="of the published code")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=at_least_one, default=3)
     values = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as name:

@@ -4,13 +4,13 @@ Every network has its real size, so nothing need be fetched: parameters, loading
 step, memory. A row runs in a process of its own. Some 8 GB go to the temporary folder (TMPDIR).
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.backbones.devices import device_named
 from lr_edit.errors import UserError
 from lr_edit.evaluation.bench_memory import alone
@@ -112,7 +112,7 @@ def main(
     arguments: Sequence[str] | None = None, sizes: Sizes = REAL, measure: Measure = in_own_process
 ) -> int:
     """Prints the table, or writes it; returns the exit status, 2 for a user's mistake."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m lr_edit.evaluation.bench_sizes", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--output", type=Path, help="a .md to write the table to as well")

@@ -9,7 +9,6 @@ or the first random ones that the judge does not recognise. Each is shown as the
 over: the best of --candidates by its own ranking, 4 unless told otherwise; 1 ranks nothing.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.backbones.devices import device_named
 from lr_edit.backbones.judge import Judge
 from lr_edit.builders import build_critics, build_editor
@@ -44,7 +44,7 @@ _ROW, _MOST = 8, 200
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, 2 for a user's mistake."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m lr_edit.evaluation.sheet", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .png file")

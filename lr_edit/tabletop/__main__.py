@@ -1,6 +1,5 @@
 """`python -m lr_edit.tabletop`: pictures, masks, words and edits of a few scenes, for a person."""
 
-import argparse
 import json
 import random
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 from PIL import Image
 from rich.progress import track
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.errors import UserError
 from lr_edit.files import save_image
 from lr_edit.images import mask_to_pil, to_pil
@@ -29,7 +29,7 @@ FOLDERS = ("pictures", "masks", "edits")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, 2 for a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m lr_edit.tabletop", description=__doc__)
+    parser = OneLineParser(prog="python -m lr_edit.tabletop", description=__doc__)
     parser.add_argument("--count", type=int, default=16, help="scenes, at least 1")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to fill, new or empty"

@@ -4,7 +4,6 @@ The run's folder (runs/tabletop/NAME, or runs/NAME for a region network) holds w
 Lightning's checkpoints; the shipped one is lr_edit/tabletop/weights/NAME, with a model card.
 """
 
-import argparse
 import platform
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from lr_edit.arguments import OneLineParser
 from lr_edit.backbones.checks import read_card, write_card
 from lr_edit.backbones.folders import ROOT, local_folder, replacing_folder
 from lr_edit.errors import UserError
@@ -186,7 +186,10 @@ def share(text: str) -> float:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Measure trained weights and ship them if better.")
+    parser = OneLineParser(
+        prog="python -m lr_edit.training.install",
+        description="Measure trained weights and ship them if better.",
+    )
     parser.add_argument("name", choices=sorted(MEASURES))
     parser.add_argument(
         "--run",
